@@ -1,0 +1,145 @@
+"""Every reason that a condition or an event may carry, with cause and cure.
+
+A reason is API: CamelCase, never renamed. docs/reference/reasons.md is generated from this list.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from typing_extensions import override
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """One reason: its `name` in conditions, what it `means`, and the `cure` (empty when nothing has to be done)."""
+
+    name: str
+    means: str
+    cure: str = ""
+
+
+class Reason(Enum):
+    """The reasons. `Reason.X.value.name` is the text in a condition."""
+
+    # all kinds
+    READY = Explained("Ready", "everything declared is in place and usable")
+    RECONCILING = Explained("Reconciling", "the operator is working towards the declared state")
+    INTERNAL_ERROR = Explained(
+        "InternalError",
+        "a bug in the operator; the traceback is in its log",
+        "report it with the operator's log; the operator goes on trying",
+    )
+    PAUSED = Explained("Paused", "the instance is paused: specs are not acted on", "set spec.paused to false")
+    API_CONFLICT = Explained("ApiConflict", "somebody changed the object at the same time", "none: it is tried again")
+    API_UNAVAILABLE = Explained(
+        "ApiUnavailable", "the Kubernetes API did not answer or refused", "check the operator's log and RBAC"
+    )
+    DELETING = Explained("Deleting", "the resource is being deleted and cleaned up")
+
+    # what Topic and ServiceID share
+    INSTANCE_NOT_FOUND = Explained(
+        "InstanceNotFound",
+        "spec.instanceRef names an EventStreamsInstance that does not exist",
+        "create the instance, or correct spec.instanceRef (it is immutable: delete and re-create the resource)",
+    )
+    INSTANCE_NOT_READY = Explained(
+        "InstanceNotReady",
+        "the instance exists but cannot be used yet",
+        "look at the conditions of the EventStreamsInstance",
+    )
+    NOT_PERMITTED = Explained(
+        "NotPermitted",
+        "the instance does not allow this namespace to use it so",
+        "create the resource in the instance's namespace",
+    )
+    KAFKA_UNAVAILABLE = Explained(
+        "KafkaUnavailable",
+        "Kafka does not answer",
+        "look at the instance's KafkaAvailable condition and at the brokers' pods",
+    )
+    KAFKA_REFUSED = Explained(
+        "KafkaRefused", "Kafka refused the request; the message quotes it", "correct the spec as the message says"
+    )
+    KAFKA_NOT_AUTHORIZED = Explained(
+        "KafkaNotAuthorized",
+        "the operator's own Kafka user lacks a right",
+        "give the user of the external Kafka the rights that docs/reference/security.md lists",
+    )
+
+    # Topic
+    TOPIC_EXISTS = Explained(
+        "TopicExists",
+        "a topic of that name exists already and adoptionPolicy does not allow taking it over",
+        "set adoptionPolicy to Adopt, make the spec equal to the topic, or choose another name",
+    )
+    TOPIC_CLAIMED = Explained(
+        "TopicClaimed",
+        "another Topic resource holds this Kafka topic",
+        "delete one of the two resources; the message names the other",
+    )
+    NAME_REFUSED = Explained("NameRefused", "Kafka does not take the topic name", "choose another spec.name")
+    PARTITIONS_CANNOT_SHRINK = Explained(
+        "PartitionsCannotShrink",
+        "spec.partitions is below what the topic has; Kafka cannot remove partitions",
+        "set spec.partitions to at least the topic's number, or remove it from the spec",
+    )
+    REPLICATION_FACTOR_REFUSED = Explained(
+        "ReplicationFactorRefused",
+        "the instance has fewer brokers than spec.replicationFactor",
+        "lower spec.replicationFactor, or leave it out for the broker's default",
+    )
+    REPLICATION_FACTOR_CHANGE = Explained(
+        "ReplicationFactorChange",
+        "spec.replicationFactor differs from the live topic; the operator does not move replicas",
+        "change it back, or move the replicas with kafka-reassign-partitions.sh",
+    )
+    CONFIG_REFUSED = Explained(
+        "ConfigRefused", "Kafka refused a configuration entry", "correct spec.config as the message says"
+    )
+    CHANGE_NOT_SUPPORTED = Explained(
+        "ChangeNotSupported",
+        "the live topic differs from the spec in a way this version does not change",
+        "change the topic with Kafka's own tools, or change the spec back",
+    )
+    PARTITIONS_STARTING = Explained("PartitionsStarting", "the topic exists; its partitions are not usable yet")
+    TOPIC_NOT_EMPTY = Explained(
+        "TopicNotEmpty",
+        "deletionPolicy is DeleteIfEmpty and the topic holds records",
+        "delete the records, or set deletionPolicy to Retain or Delete",
+    )
+
+    # ServiceID
+    SECRET_CONFLICT = Explained(
+        "SecretConflict",
+        "a Secret of that name exists and does not belong to this ServiceID; it is not touched",
+        "delete or rename that Secret, or re-create the ServiceID with another spec.secretName",
+    )
+    KEY_PENDING = Explained("KeyPending", "a key is being minted; the REST producer is learning it")
+    ACCESS_REFUSED = Explained(
+        "AccessRefused", "spec names topics that are never granted", "remove names that begin with __"
+    )
+
+    # EventStreamsInstance
+    KAFKA_STARTING = Explained("KafkaStarting", "the brokers are starting")
+    PRODUCER_STARTING = Explained("ProducerStarting", "the REST producer's pods are starting")
+    SECRET_NOT_FOUND = Explained(
+        "SecretNotFound", "a Secret that the spec names does not exist", "create the Secret that the message names"
+    )
+    SECRET_INVALID = Explained(
+        "SecretInvalid", "a Secret that the spec names lacks a key or holds what cannot be read", "correct the Secret"
+    )
+    IDENTITY_LOST = Explained(
+        "IdentityLost",
+        "volumes of this instance exist but the Secret <instance>-identity does not; without it they are useless",
+        "restore the Secret from a backup, or delete the volume claims to start empty",
+    )
+    STORAGE_REFUSED = Explained("StorageRefused", "a volume claim cannot be bound", "check spec.kafka.managed.storage")
+    CLUSTER_ID_CHANGED = Explained(
+        "ClusterIdChanged",
+        "the Kafka that answers is not the one recorded in status.kafka.clusterId",
+        "point the instance at the Kafka it was made with, or re-create the instance",
+    )
+
+    @override
+    def __str__(self) -> str:
+        return self.value.name
