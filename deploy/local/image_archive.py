@@ -62,9 +62,8 @@ def write_archive(  # noqa: PLR0913  # one name for each thing an image says of 
         }
         config = _json(_config({key: value for key, value in settings.items() if value}, digests))
         config_name = hashlib.sha256(config).hexdigest() + ".json"
-        manifest = [
-            {"Config": config_name, "RepoTags": [name], "Layers": [f"{digest}/layer.tar" for digest in digests]}
-        ]
+        layer_names = [f"{digest}/layer.tar" for digest in digests]
+        manifest = [{"Config": config_name, "RepoTags": [name], "Layers": layer_names}]
         whole = Path(scratch) / "archive"
         with tarfile.open(whole, "w", format=tarfile.PAX_FORMAT) as archive:
             _add_bytes(archive, config_name, config)
