@@ -29,7 +29,6 @@ class Reason(Enum):
         "a bug in the operator; the traceback is in its log",
         "report it with the operator's log; the operator goes on trying",
     )
-    PAUSED = Explained("Paused", "the instance is paused: specs are not acted on", "set spec.paused to false")
     API_CONFLICT = Explained("ApiConflict", "somebody changed the object at the same time", "none: it is tried again")
     API_UNAVAILABLE = Explained(
         "ApiUnavailable", "the Kubernetes API did not answer or refused", "check the operator's log and RBAC"

@@ -1,0 +1,359 @@
+"""The kind EventStreamsInstance: Kafka, its CA, the REST producer and its endpoint."""
+
+from datetime import datetime
+from enum import Enum
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from eventstreams.api.model import (
+    Column,
+    Kind,
+    Model,
+    Resource,
+    Rule,
+    SecretReference,
+    Status,
+    never_changes,
+    rules,
+)
+
+Quantity = Annotated[int | str, Field(json_schema_extra={"x-kubernetes-int-or-string": True})]
+
+DENIED_CONFIG = (
+    "listener",
+    "advertised.",
+    "ssl.",
+    "sasl.",
+    "security.",
+    "authorizer.",
+    "super.users",
+    "process.roles",
+    "node.id",
+    "broker.id",
+    "controller.",
+    "log.dir",
+    "inter.broker.",
+    "early.start.listeners",
+    "principal.builder",
+    "auto.create.topics.enable",
+    "allow.everyone.if.no.acl.found",
+    "metadata.log.dir",
+)
+"""Prefixes of broker settings that the operator sets itself or that would undo its security."""
+
+
+class Resources(Model):
+    """Compute resources of a container, as in a Pod."""
+
+    requests: dict[str, Quantity] = Field(default_factory=dict)
+    """What the scheduler sets aside."""
+    limits: dict[str, Quantity] = Field(default_factory=dict)
+    """What the container never exceeds."""
+
+
+class StorageDeletionPolicy(Enum):
+    """What happens to the volumes when the instance is deleted."""
+
+    RETAIN = "Retain"
+    DELETE = "Delete"
+
+
+class PersistentStorage(Model):
+    """A volume claim for each broker."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            never_changes("className"),
+            Rule(
+                "quantity(string(self.size)).compareTo(quantity(string(oldSelf.size))) >= 0",
+                "storage size may only grow",
+            ),
+        )
+    )
+
+    size: Annotated[
+        str,
+        Field(
+            max_length=32,
+            json_schema_extra=rules(Rule("isQuantity(self)", "size must be a quantity, for example 10Gi")),
+        ),
+    ]
+    """Size of each broker's volume, for example 10Gi. May only grow, where the storage class allows it."""
+    class_name: Annotated[str | None, Field(max_length=253)] = None
+    """StorageClass; absent: the cluster's default. Never changes."""
+    deletion_policy: StorageDeletionPolicy = StorageDeletionPolicy.RETAIN
+    """`Retain` keeps volumes and identity Secret when the instance is deleted: re-created, it finds its data."""
+
+
+class EphemeralStorage(Model):
+    """No volume: data is lost with the pod. For trials."""
+
+
+class Storage(Model):
+    """Where brokers keep data: exactly one of the two."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            Rule("has(self.persistent) != has(self.ephemeral)", "set exactly one of persistent and ephemeral"),
+            Rule(
+                "has(self.persistent) == has(oldSelf.persistent)",
+                "the kind of storage never changes: delete and re-create the resource",
+            ),
+        )
+    )
+
+    persistent: PersistentStorage | None = None
+    """A volume claim for each broker."""
+    ephemeral: EphemeralStorage | None = None
+    """No volume: data is lost with the pod. For trials."""
+
+
+class ManagedKafka(Model):
+    """A Kafka that the operator runs: one broker in this version."""
+
+    storage: Storage
+    """Where the broker keeps its data."""
+    resources: Resources = Resources(requests={"cpu": "250m", "memory": "768Mi"}, limits={"memory": "1Gi"})
+    """Compute resources of the broker."""
+    config: Annotated[
+        dict[
+            Annotated[str, Field(max_length=255)],
+            Annotated[int | str, Field(json_schema_extra={"x-kubernetes-int-or-string": True})],
+        ],
+        Field(
+            max_length=100,
+            json_schema_extra=rules(
+                Rule(
+                    "self.all(key, !(" + " || ".join(f"key.startsWith('{one}')" for one in DENIED_CONFIG) + "))",
+                    "config must not set what the operator sets itself: listeners, TLS, SASL, authorizer, super users, "
+                    "roles, node ids, log directories, topic auto-creation",
+                )
+            ),
+        ),
+    ] = Field(default_factory=dict)
+    """Further broker settings, for example `log.retention.hours: 24`. Booleans and fractions in quotes."""
+
+
+class ExternalTLS(Model):
+    """How the brokers' certificates are verified."""
+
+    ca_secret_ref: SecretReference | None = None
+    """Secret whose `ca.crt` holds the CA certificates of the brokers; absent: the public CAs."""
+
+
+class ExternalAuthentication(Model):
+    """The operator's own Kafka user."""
+
+    type: Literal["scram-sha-512", "scram-sha-256"] = "scram-sha-512"
+    """SASL mechanism, over TLS."""
+    secret_ref: SecretReference
+    """Secret with `username` and `password`."""
+
+
+class ExternalKafka(Model):
+    """A Kafka that exists already, reached by SASL_SSL."""
+
+    bootstrap_servers: Annotated[str, Field(max_length=2048, pattern=r"^[^\s,:]+:[0-9]{1,5}(,[^\s,:]+:[0-9]{1,5})*$")]
+    """`host:port`, several with commas between."""
+    tls: ExternalTLS = ExternalTLS()
+    """How the brokers' certificates are verified."""
+    authentication: ExternalAuthentication
+    """The operator's own Kafka user."""
+    producer_secret_ref: SecretReference | None = None
+    """Secret with `username` and `password` of the REST producer's Kafka user; absent: the operator's own user."""
+
+
+class Kafka(Model):
+    """The Kafka of an instance: exactly one of the modes, which never changes."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            Rule("has(self.managed) != has(self.external)", "set exactly one of managed and external"),
+            Rule(
+                "has(self.managed) == has(oldSelf.managed)",
+                "the mode of kafka never changes: delete and re-create the resource",
+            ),
+        )
+    )
+
+    managed: ManagedKafka | None = None
+    """The operator runs Kafka."""
+    external: ExternalKafka | None = None
+    """The operator uses a Kafka that exists."""
+
+
+class ProducerLimits(Model):
+    """Limits of each request to the REST producer."""
+
+    max_key_bytes: Annotated[int, Field(ge=1, le=1_048_576)] = 4096
+    """Longest record key, in bytes after decoding."""
+    max_message_bytes: Annotated[int, Field(ge=1, le=104_857_600)] = 65536
+    """Longest record value, in bytes."""
+    request_timeout_seconds: Annotated[int, Field(ge=3, le=300)] = 10
+    """Seconds until a record that Kafka has not acknowledged is answered with 408."""
+
+
+class ServiceType(Enum):
+    """How the endpoint is published."""
+
+    CLUSTER_IP = "ClusterIP"
+    NODE_PORT = "NodePort"
+
+
+class EndpointService(Model):
+    """The Service in front of the REST producer."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            Rule(
+                "!has(self.nodePort) || self.type == 'NodePort'",
+                "nodePort needs type NodePort: set it or remove nodePort",
+            )
+        )
+    )
+
+    type: ServiceType = ServiceType.CLUSTER_IP
+    """`ClusterIP` inside the cluster only, `NodePort` also on a port of every node."""
+    node_port: Annotated[int | None, Field(ge=1, le=65535)] = None
+    """Port on the nodes with type NodePort; absent: Kubernetes chooses and keeps one."""
+    annotations: Annotated[dict[str, str], Field(max_length=50)] = Field(default_factory=dict)
+    """Annotations of the Service."""
+
+
+Hostname = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-zA-Z0-9.:-]+$")]
+
+
+class RestProducer(Model):
+    """The HTTPS endpoint that takes records."""
+
+    replicas: Annotated[int, Field(ge=0, le=100)] = 2
+    """Number of pods."""
+    resources: Resources = Resources(requests={"cpu": "100m", "memory": "96Mi"}, limits={"memory": "256Mi"})
+    """Compute resources of each pod."""
+    limits: ProducerLimits = ProducerLimits()
+    """Limits of each request."""
+    service: EndpointService = EndpointService()
+    """The Service in front of the pods."""
+    hostnames: Annotated[tuple[Hostname, ...], Field(max_length=20)] = ()
+    """Extra DNS names and addresses for the server certificate; the first one is the external endpoint's host."""
+
+
+class InstanceSpec(Model):
+    """Kafka and the REST producer in front of it."""
+
+    kafka: Kafka
+    """The Kafka: managed by the operator, or external."""
+    rest_producer: RestProducer = RestProducer()
+    """The HTTPS endpoint that takes records."""
+
+
+class Scope(Enum):
+    """From where an endpoint can be reached."""
+
+    INTERNAL = "internal"
+    EXTERNAL = "external"
+
+
+class Endpoint(Model):
+    """One address of the instance."""
+
+    name: Literal["producer-api", "kafka"]
+    """`producer-api` takes records over HTTPS; `kafka` is the bootstrap address of native clients."""
+    uri: str
+    """`https://host:port` of the REST producer, `host:port` of Kafka."""
+    scope: Scope
+    """`internal`: inside the cluster. `external`: outside too."""
+
+
+class CABundleStatus(Model):
+    """Where clients find the CA certificates to trust."""
+
+    config_map: str
+    """ConfigMap with `ca.crt` (PEM, signing CA first) and `truststore.p12`."""
+    fingerprints: tuple[str, ...] = ()
+    """SHA-256 of each trusted certificate, in hexadecimal."""
+
+
+class CAStatus(Model):
+    """The signing CA."""
+
+    generation: int
+    """1 for the first CA, one more for each that follows."""
+    not_after: datetime
+    """When it ends."""
+
+
+class LeafStatus(Model):
+    """A server certificate."""
+
+    not_after: datetime
+    """When it ends."""
+
+
+class CertificatesStatus(Model):
+    """Certificates of the instance."""
+
+    ca: CAStatus | None = None
+    """The signing CA."""
+    endpoint: LeafStatus | None = None
+    """The REST producer's server certificate."""
+
+
+class KafkaStatus(Model):
+    """The Kafka that answered."""
+
+    mode: Literal["managed", "external"]
+    """Who runs it."""
+    cluster_id: str | None = None
+    """Kafka's cluster id, recorded at the first contact."""
+    version: str | None = None
+    """Version of the managed Kafka, pinned at creation."""
+    brokers: int | None = None
+    """Number of brokers."""
+
+
+class InstanceStatus(Status):
+    """What the operator made and where it is."""
+
+    endpoints: tuple[Endpoint, ...] = ()
+    """Every address of the instance."""
+    ca_bundle: CABundleStatus | None = None
+    """Where clients find the CA certificates to trust."""
+    certificates: CertificatesStatus | None = None
+    """Certificates of the instance."""
+    kafka: KafkaStatus | None = None
+    """The Kafka that answered."""
+
+
+class EventStreamsInstance(Resource):
+    """Kafka, a CA, the REST producer and its endpoint, as one unit."""
+
+    spec: InstanceSpec
+    status: InstanceStatus = InstanceStatus()
+
+
+INSTANCE = Kind(
+    kind="EventStreamsInstance",
+    plural="eventstreamsinstances",
+    short_names=("esi",),
+    spec=InstanceSpec,
+    status=InstanceStatus,
+    resource=EventStreamsInstance,
+    columns=(
+        Column("Endpoint", '.status.endpoints[?(@.name=="producer-api")].uri'),
+        Column("Kafka", ".status.kafka.mode"),
+        Column("Brokers", ".status.kafka.brokers", "integer"),
+        Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
+        Column("Reason", '.status.conditions[?(@.type=="Ready")].reason'),
+        Column("Message", '.status.conditions[?(@.type=="Ready")].message', priority=1),
+        Column("CA-Expires", ".status.certificates.ca.notAfter", priority=1),
+        Column("Age", ".metadata.creationTimestamp", "date"),
+    ),
+    root_rules=(
+        Rule(
+            "size(self.metadata.name) <= 40 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
+            "the name of an instance has at most 40 characters: lower-case letters, digits and -, a letter first",
+        ),
+    ),
+)
