@@ -15,10 +15,20 @@ from eventstreams.api.model import (
     SecretReference,
     Status,
     never_changes,
+    no_schema_default,
     rules,
 )
 
-Quantity = Annotated[int | str, Field(json_schema_extra={"x-kubernetes-int-or-string": True})]
+Quantity = Annotated[
+    int | str,
+    Field(
+        json_schema_extra={
+            "x-kubernetes-int-or-string": True,
+            # resource.Quantity of apimachinery: number, then a binary, decimal or exponent suffix
+            "pattern": r"^[0-9]+(\.[0-9]*)?(([KMGTPE]i)|[numkMGTPE]|([eE][+-]?[0-9]+))?$",
+        }
+    ),
+]
 
 DENIED_CONFIG = (
     "listener",
@@ -66,7 +76,7 @@ class PersistentStorage(Model):
         json_schema_extra=rules(
             never_changes("className"),
             Rule(
-                "quantity(string(self.size)).compareTo(quantity(string(oldSelf.size))) >= 0",
+                "quantity(self.size).compareTo(quantity(oldSelf.size)) >= 0",
                 "storage size may only grow",
             ),
         )
@@ -76,7 +86,12 @@ class PersistentStorage(Model):
         str,
         Field(
             max_length=32,
-            json_schema_extra=rules(Rule("isQuantity(self)", "size must be a quantity, for example 10Gi")),
+            json_schema_extra=rules(
+                Rule(
+                    "isQuantity(self) && quantity(self).isGreaterThan(quantity('0'))",
+                    "size must be a quantity above zero, for example 10Gi",
+                )
+            ),
         ),
     ]
     """Size of each broker's volume, for example 10Gi. May only grow, where the storage class allows it."""
@@ -227,8 +242,8 @@ Hostname = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-zA-Z
 class RestProducer(Model):
     """The HTTPS endpoint that takes records."""
 
-    replicas: Annotated[int, Field(ge=0, le=100)] = 2
-    """Number of pods."""
+    replicas: Annotated[int, Field(ge=0, le=100, json_schema_extra=no_schema_default)] = 2
+    """Number of pods; absent: 2."""
     resources: Resources = Resources(requests={"cpu": "100m", "memory": "96Mi"}, limits={"memory": "256Mi"})
     """Compute resources of each pod."""
     limits: ProducerLimits = ProducerLimits()

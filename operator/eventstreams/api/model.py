@@ -47,6 +47,11 @@ def never_changes(field: str, *, required: bool = False) -> Rule:
     )
 
 
+def no_schema_default(schema: dict[str, Any]) -> None:
+    """Keep a default out of the CRD, for `json_schema_extra`: what excludes this field may come beside it one day."""
+    schema.pop("default", None)
+
+
 class Metadata(Model):
     """The part of ObjectMeta that the operator reads."""
 
@@ -102,8 +107,8 @@ class InstanceReference(Model):
 
 SAME_INSTANCE = Rule(
     "self.instanceRef.name == oldSelf.instanceRef.name && "
-    "has(self.instanceRef.namespace) == has(oldSelf.instanceRef.namespace) && "
-    "(!has(self.instanceRef.namespace) || self.instanceRef.namespace == oldSelf.instanceRef.namespace)",
+    "has(self.instanceRef.__namespace__) == has(oldSelf.instanceRef.__namespace__) && "
+    "(!has(self.instanceRef.__namespace__) || self.instanceRef.__namespace__ == oldSelf.instanceRef.__namespace__)",
     "instanceRef never changes: delete and re-create the resource",
 )
 

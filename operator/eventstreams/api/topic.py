@@ -96,10 +96,6 @@ TOPIC = Kind(
         Column("Age", ".metadata.creationTimestamp", "date"),
     ),
     root_rules=(
-        Rule(
-            "has(self.spec.name) || !self.metadata.name.startsWith('__')",
-            "names that begin with __ belong to Kafka itself",
-        ),
         Rule("has(self.spec.name) || size(self.metadata.name) <= 249", "a Kafka topic name has at most 249 characters"),
         Rule(
             "!has(self.spec.partitions) || (has(oldSelf.spec.partitions) && self.spec.partitions == "
