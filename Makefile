@@ -1,0 +1,94 @@
+# One target is what CI runs. Everything works from a clean checkout: the first target makes .venv.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export PYTHONPATH := $(CURDIR)/operator:$(CURDIR)/deploy
+
+SOURCES := operator/eventstreams deploy tests
+SCRIPTS = $(shell find .ci deploy -type f \( -name '*.sh' -o -path '.ci/*' \))
+
+.PHONY: help venv lock clean lint format types layers generate generated-fresh test-unit check \
+	test-integration test-e2e test demo cluster-build cluster-up cluster-down cluster-status images
+
+help: ## Show this list
+	@awk -F':.*## ' '/^##@ /{printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## /{printf "  %-18s %s\n", $$1, $$2}' \
+	  $(MAKEFILE_LIST)
+
+##@ Try it
+demo: venv ## From nothing to a record read back from Kafka: the whole path, with the commands a person types
+	@$(BIN)/python -m demo
+
+cluster-up: venv ## Start (or repair) a real Kubernetes on this machine
+	@$(BIN)/python -m local up
+
+cluster-down: venv ## Stop it; nothing stays running, mounted or firewalled
+	@$(BIN)/python -m local down
+
+cluster-status: venv ## Show what runs, and the kubeconfig
+	@$(BIN)/python -m local status
+
+cluster-build: venv ## Build its programs from Go modules, once (cluster-up does it when needed)
+	@$(BIN)/python -m local build
+
+images: venv ## Build the project's and Kafka's images
+	@$(BIN)/python -m images build
+
+##@ Check
+check: lint types layers generated-fresh test-unit ## Under a minute, no cluster
+
+lint: venv ## Style of Python, YAML, shell and words
+	@$(BIN)/ruff check --quiet --output-format concise .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/yamllint --strict .
+	@$(BIN)/shellcheck $(SCRIPTS)
+	@$(BIN)/codespell
+
+types: venv ## mypy, strict
+	@$(BIN)/mypy --no-error-summary $(SOURCES)
+
+layers: venv ## Which package may import which
+	@$(BIN)/lint-imports --no-logo
+
+generated-fresh: venv ## CRDs, chart copy and reference pages follow from the code
+	@$(BIN)/python -m eventstreams.main.generate --check
+
+test-unit: venv ## Unit tests
+	@$(BIN)/pytest -q tests/unit
+
+##@ Test on the real thing
+test-integration: venv ## Against a real API server and a real Kafka, without a node
+	@$(BIN)/pytest -q tests/integration
+
+test-e2e: venv ## Against a real node: the chart, real pods, the whole path
+	@$(BIN)/pytest -q tests/e2e
+
+test: check test-integration test-e2e ## All that CI runs, in the same order
+
+##@ Change it
+venv: $(STAMP) ## Make .venv from the locked requirements
+
+$(STAMP): requirements/dev.txt
+	@PYTHON=$(PYTHON) .ci/venv $(VENV) $<
+	@touch $@
+
+format: venv ## Format Python and apply the safe fixes
+	@$(BIN)/ruff check --quiet --fix . || true
+	@$(BIN)/ruff format --quiet .
+
+generate: venv ## Write CRDs, the chart's copy and the reference pages from the code
+	@$(BIN)/python -m eventstreams.main.generate
+
+lock: venv ## Lock the dependencies of pyproject.toml with their hashes
+	@lock() { $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-annotate --no-header pyproject.toml "$$@"; }; \
+	lock -o requirements/runtime.txt; lock --extra dev -o requirements/dev.txt
+
+clean: ## Remove .venv and what tools leave behind; the platform and its cache stay
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage htmlcov dist build
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
