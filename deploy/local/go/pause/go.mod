@@ -1,0 +1,3 @@
+module eventstreams.dev/local/pause
+
+go 1.24.0
