@@ -1,0 +1,55 @@
+"""The way from a work tree to an installed operator, shared by the demo and the e2e tests."""
+
+import os
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from sys import executable
+
+from images.build import Built, build
+from local.binaries import tools
+from local.progress import Progress
+from local.provider import Provider
+
+ROOT = Path(__file__).resolve().parents[2]
+CHART = ROOT / "charts" / "eventstreams-operator"
+OPERATOR_NAMESPACE = "eventstreams-system"
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """What the chart is told to run."""
+
+    project: Built
+    kafka: Built
+
+
+def prepare(cluster: Provider, progress: Progress) -> Images:
+    """Bring the cluster up and build the images side by side, then load them; what is done is skipped.
+
+    Raises PlatformError or ProgramError with what a person should do.
+    """
+    with ThreadPoolExecutor(2, "prepare") as pool:
+        making = [pool.submit(build, name, say=progress.note) for name in ("eventstreams", "eventstreams-kafka")]
+        cluster.up()
+        project, kafka = (one.result() for one in making)
+    for image in (project, kafka):
+        with progress.step(f"Load {image.reference}"):
+            cluster.load(image.archive)
+    return Images(project, kafka)
+
+
+def helm_command(images: Images) -> str:
+    """Return the command that installs or upgrades the operator, as a person would type it."""
+    return (
+        f"helm upgrade --install eventstreams {CHART} --namespace {OPERATOR_NAMESPACE} --create-namespace --wait \\\n"
+        f"     --set image.repository={images.project.repository},image.tag={images.project.tag} \\\n"
+        f"     --set kafkaImage.repository={images.kafka.repository},kafkaImage.tag={images.kafka.tag}"
+    )
+
+
+def environment(cluster: Provider) -> Mapping[str, str]:
+    """Return the environment in which `kubectl`, `kubectl es` and `helm` work on the cluster."""
+    path = os.pathsep.join([str(Path(executable).parent), str(tools()), os.environ.get("PATH", os.defpath)])
+    return {"KUBECONFIG": str(cluster.kubeconfig), "PATH": path}
