@@ -73,3 +73,13 @@ def keyring(instance: str, shard: int) -> str:
 def credentials(service_id: str) -> str:
     """Default name of a ServiceID's Secret."""
     return f"{service_id}-credentials"
+
+
+def kafka_configuration(instance: str) -> str:
+    """Name of the ConfigMap with a managed Kafka's start script and settings."""
+    return f"{instance}-kafka-config"
+
+
+def kafka_certificate(instance: str) -> str:
+    """Name of the Secret with the brokers' certificate and key in one PEM file."""
+    return f"{instance}-kafka-tls"
