@@ -1,0 +1,119 @@
+"""The admin calls as one shape: many items in, a future for each out, in their order. Nothing here blocks."""
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Final
+
+from confluent_kafka import TopicCollection, TopicPartition
+from confluent_kafka.admin import (
+    AdminClient,  # noqa: TID251  # for its type: it is made in admin.py
+    ConfigResource,
+    NewTopic,
+    OffsetSpec,
+    ResourceType,
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialDeletion,
+    UserScramCredentialUpsertion,
+)
+
+from eventstreams.kafka import acls
+from eventstreams.kafka.batcher import when_all
+from eventstreams.kafka.config import Hidden
+from eventstreams.kafka.views import AclRule, TopicToCreate
+
+Futures = Sequence["Future[Any]"]
+
+SCRAM_ITERATIONS: Final = 4096  # the broker's minimum; passwords here are 256 random bits, so more adds nothing
+
+
+@dataclass(frozen=True, slots=True)
+class ScramChange:
+    """A user's new password, or None to delete the user's credential."""
+
+    user: str
+    password: Hidden | None
+
+
+@dataclass(frozen=True, slots=True)
+class Partitions:
+    """All partitions of a topic, 0 to `count` - 1."""
+
+    topic: str
+    count: int
+
+
+def describe_cluster(client: AdminClient, items: Sequence[object], timeout: float) -> Futures:
+    return [client.describe_cluster(request_timeout=timeout) for _ in items]
+
+
+def describe_topics(client: AdminClient, names: Sequence[str], timeout: float) -> Futures:
+    futures = client.describe_topics(TopicCollection(list(names)), request_timeout=timeout)
+    return [futures[name] for name in names]
+
+
+def describe_configs(client: AdminClient, names: Sequence[str], timeout: float) -> Futures:
+    resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
+    futures = client.describe_configs(resources, request_timeout=timeout)
+    return [futures[resource] for resource in resources]
+
+
+def list_offsets(client: AdminClient, items: Sequence[Partitions], timeout: float) -> Futures:
+    """Ask for the end of every partition; the future of an item holds one error or None for each of its partitions."""
+    wanted = {item: [TopicPartition(item.topic, number) for number in range(item.count)] for item in items}
+    latest: Any = OffsetSpec.latest  # untyped
+    request = {partition: latest() for partitions in wanted.values() for partition in partitions}
+    futures = client.list_offsets(request, request_timeout=timeout)
+    return [_errors_of([futures[partition] for partition in wanted[item]]) for item in items]
+
+
+def create_topics(client: AdminClient, topics: Sequence[TopicToCreate], timeout: float) -> Futures:
+    made = [NewTopic(one.name, one.partitions, one.replication_factor or -1, config=dict(one.config)) for one in topics]
+    futures = client.create_topics(made, request_timeout=timeout, operation_timeout=timeout)
+    return [futures[one.name] for one in topics]
+
+
+def delete_topics(client: AdminClient, names: Sequence[str], timeout: float) -> Futures:
+    futures = client.delete_topics(list(names), request_timeout=timeout, operation_timeout=timeout)
+    return [futures[name] for name in names]
+
+
+def create_acls(client: AdminClient, rules: Sequence[AclRule], timeout: float) -> Futures:
+    bindings = [acls.binding(rule) for rule in rules]
+    futures = client.create_acls(bindings, request_timeout=timeout)
+    return [futures[binding] for binding in bindings]
+
+
+def describe_acls(client: AdminClient, users: Sequence[str | None], timeout: float) -> Futures:
+    return [client.describe_acls(acls.everything_of(user), request_timeout=timeout) for user in users]
+
+
+def delete_acls(client: AdminClient, users: Sequence[str], timeout: float) -> Futures:
+    filters = [acls.everything_of(user) for user in users]
+    futures = client.delete_acls(filters, request_timeout=timeout)
+    return [futures[one] for one in filters]
+
+
+def describe_scram(client: AdminClient, items: Sequence[object], timeout: float) -> Futures:
+    describe: Any = client.describe_user_scram_credentials  # one future when no user is named
+    return [describe(request_timeout=timeout) for _ in items]
+
+
+def alter_scram(client: AdminClient, changes: Sequence[ScramChange], timeout: float) -> Futures:
+    futures = client.alter_user_scram_credentials([_alteration(one) for one in changes], request_timeout=timeout)
+    return [futures[one.user] for one in changes]
+
+
+def _alteration(change: ScramChange) -> UserScramCredentialUpsertion | UserScramCredentialDeletion:
+    mechanism = ScramMechanism.SCRAM_SHA_512
+    if change.password is None:
+        return UserScramCredentialDeletion(change.user, mechanism)
+    info = ScramCredentialInfo(mechanism, SCRAM_ITERATIONS)
+    return UserScramCredentialUpsertion(change.user, info, change.password.reveal().encode())
+
+
+def _errors_of(futures: Futures) -> "Future[list[BaseException | None]]":
+    together: Future[list[BaseException | None]] = Future()
+    when_all(futures, lambda: together.set_result([future.exception() for future in futures]))
+    return together
