@@ -102,6 +102,7 @@ def _type(schema: Schema) -> str:
         return f"map to {_type(values)}{_range(schema, 'minProperties', 'maxProperties', ' entries')}"
     return (
         name
+        + (f", above {schema['exclusiveMinimum']}" if "exclusiveMinimum" in schema else "")
         + _range(schema, "minimum", "maximum", "")
         + _range(schema, "minLength", "maxLength", " characters")
         + (f", `{schema['pattern']}`" if "pattern" in schema else "")
