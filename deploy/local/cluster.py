@@ -76,18 +76,19 @@ class LocalCluster:
 
     def down(self, *, wipe: bool = False) -> None:
         """End everything, leave no process, mount, network or cgroup behind; `wipe` forgets the cluster's data too."""
-        if not self._state.exists():
+        if not self._state.exists() and not network.is_there():
             return
         _require_root("down")
         with exclusive(self._state):
             with self._progress.step("stop the cluster"):
                 self._stop()
+                network.kill_all()  # what lost its pid file
                 network.down()
                 kernel.restore(self._state / "kernel.json")
             if wipe:
                 if left := mounts_below(self._state):
                     raise PlatformError(f"{left[0]} is still mounted: unmount it, then run this again")
-                shutil.rmtree(self._state)
+                shutil.rmtree(self._state, ignore_errors=True)
 
     def load(self, archive: Path) -> None:
         """Give an image archive (docker save, or write_archive) to the node; what it has already is skipped."""

@@ -13,6 +13,9 @@ from local.shell import run
 
 _CGROUPS = Path("/sys/fs/cgroup")
 _CONTAINER_LOGS = Path("/var/log/containers")
+_SHIM_SOCKETS = Path("/run/containerd/s")
+_NETWORK_RESULTS = Path("/var/lib/cni/results")
+_DEVICE_PLUGINS = Path("/var/lib/kubelet/device-plugins")
 
 
 def kill_all(socket: Path) -> None:
@@ -32,8 +35,12 @@ def remains(socket: Path) -> bool:
     return any(True for _ in _shims(socket))
 
 
-def remove_traces(state: Path) -> None:
-    """Remove mounts, shim sockets, cgroups and log links of the containers that lived below `state`."""
+def remove_traces(state: Path, network: str) -> None:
+    """Remove what the containers that lived below `state`, on the CNI network `network`, left outside of it.
+
+    These are mounts, cgroups, links to logs, and files at paths that containerd, kubelet and the network plugins have
+    built in.
+    """
     for address in (state / "run").glob("containerd/io.containerd.runtime.v2.task/k8s.io/*/address"):
         Path(address.read_text().strip().removeprefix("unix://")).unlink(missing_ok=True)
     if mounts := mounts_below(state):
@@ -43,6 +50,16 @@ def remove_traces(state: Path) -> None:
     for link in _CONTAINER_LOGS.glob("*.log"):
         if link.is_symlink() and link.readlink().is_relative_to(state):
             link.unlink()
+    for result in _NETWORK_RESULTS.glob(f"{network}-*-eth0"):
+        container = result.name.removeprefix(f"{network}-").removesuffix("-eth0")
+        result.unlink()
+        (_NETWORK_RESULTS / f"cni-loopback-{container}-lo").unlink(missing_ok=True)
+    if [path.name for path in _DEVICE_PLUGINS.glob("*")] == ["kubelet.sock"]:
+        (_DEVICE_PLUGINS / "kubelet.sock").unlink()
+    for directory in (_SHIM_SOCKETS, _NETWORK_RESULTS, _DEVICE_PLUGINS):
+        for empty in (directory, directory.parent):
+            with suppress(OSError):
+                empty.rmdir()
 
 
 def mounts_below(directory: Path) -> list[str]:

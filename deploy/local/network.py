@@ -7,6 +7,7 @@ services and node ports through the pair; they reach it at HOST_ADDRESS.
 
 import ipaddress
 import os
+import signal
 from contextlib import suppress
 from pathlib import Path
 
@@ -61,6 +62,14 @@ def down() -> None:
         # the kernel removes it with the namespace too, some time later
         with suppress(PlatformError):
             run(["ip", "link", "delete", _HOST_LINK])
+
+
+def kill_all() -> None:
+    """End every process in the namespace: whatever runs there was started for the cluster."""
+    if is_there():
+        for pid in run(["ip", "netns", "pids", NAMESPACE]).split():
+            with suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
 
 
 def _ip(words: str, *, inside: bool = False) -> None:

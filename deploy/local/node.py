@@ -19,6 +19,7 @@ from local.processes import Daemon, boot_id, stop_all
 from local.shell import run
 from local.waiting import wait_until
 
+NETWORK = "eventstreams"  # name of the pods' network in templates/network.conflist
 NODE_POD_RANGE = "10.244.0.0/24"
 CONTAINERD_SECONDS = 30.0
 READY_SECONDS = 60.0
@@ -98,7 +99,7 @@ class Node:
         self.containerd.stop(grace_seconds=3)
         containers.kill_all(self.socket)
         wait_until(lambda: not containers.remains(self.socket), "end of the containers", seconds=SHIM_SECONDS)
-        containers.remove_traces(self._state)
+        containers.remove_traces(self._state, NETWORK)
         shutil.rmtree(self._state / "run" / "addresses", ignore_errors=True)
         shutil.rmtree(self._state / "run" / "containerd", ignore_errors=True)
         shutil.rmtree(self._state / "run" / "runc", ignore_errors=True)
