@@ -2,16 +2,17 @@
 
 import sys
 
+
 from demo.install import ROOT, environment, helm_command, prepare
 from demo.terminal import Terminal
-from images.programs import ProgramError
 from local.errors import PlatformError
 from local.places import state_root
 from local.progress import Progress
 from local.provider import Provider, cluster
 
 EXAMPLES = ROOT / "deploy" / "examples"
-READ_BACK = "kubectl exec my-instance-kafka-0 -- kafka-read orders --partition 0 --offset $OFFSET --max-messages 1"
+READ_BACK = "kubectl exec my-instance-kafka-0 -- /etc/eventstreams/kafka/kafka-tool.sh console-consumer \\\n"
+    "     --topic orders --partition 0 --offset $OFFSET --max-messages 1"
 
 
 def main() -> int:
@@ -22,7 +23,7 @@ def main() -> int:
     directory.mkdir(parents=True, exist_ok=True)
     try:
         _tutorial(platform, progress, Terminal(directory, {"XDG_CONFIG_HOME": str(directory)}))
-    except (PlatformError, ProgramError) as error:
+    except PlatformError as error:
         print(f"\nFAILED\n{error}", file=sys.stderr)
         return 1
     return 0

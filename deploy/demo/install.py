@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from sys import executable
@@ -26,14 +25,13 @@ class Images:
 
 
 def prepare(cluster: Provider, progress: Progress) -> Images:
-    """Bring the cluster up and build the images side by side, then load them; what is done is skipped.
+    """Bring the cluster up, build the images and load them; what is done is skipped.
 
-    Raises PlatformError or ProgramError with what a person should do.
+    Raises PlatformError with what a person should do.
     """
-    with ThreadPoolExecutor(2, "prepare") as pool:
-        making = [pool.submit(build, name, say=progress.note) for name in ("eventstreams", "eventstreams-kafka")]
-        cluster.up()
-        project, kafka = (one.result() for one in making)
+    cluster.up()
+    project = build("eventstreams", progress=progress)
+    kafka = build("eventstreams-kafka", progress=progress)
     for image in (project, kafka):
         with progress.step(f"Load {image.reference}"):
             cluster.load(image.archive)
