@@ -11,8 +11,10 @@ from local.progress import Progress
 from local.provider import Provider, cluster
 
 EXAMPLES = ROOT / "deploy" / "examples"
-READ_BACK = "kubectl exec my-instance-kafka-0 -- /etc/eventstreams/kafka/kafka-tool.sh console-consumer \\\n"
+READ_BACK = (
+    "kubectl exec my-instance-kafka-0 -- /etc/eventstreams/kafka/kafka-tool.sh console-consumer \\\n"
     "     --topic orders --partition 0 --offset $OFFSET --max-messages 1"
+)
 
 
 def main() -> int:
