@@ -50,11 +50,17 @@ def read(model: type[S], environment: Mapping[str, str]) -> S:
     try:
         settings = model.model_validate(values)
     except ValidationError as error:
-        problems += [f"{variable(str(one['loc'][0]))}: {one['msg']}" for one in error.errors(include_input=False)]
+        problems += [_problem(one["loc"], one["msg"]) for one in error.errors(include_input=False)]
         raise SettingsError("; ".join(problems)) from None
     if problems:
         raise SettingsError("; ".join(problems))
     return settings
+
+
+def _problem(loc: tuple[int | str, ...], says: str) -> str:
+    """Name the variable that is wrong; a rule over several of them has no place and names them itself."""
+    says = says.removeprefix("Value error, ")
+    return f"{variable(str(loc[0]))}: {says}" if loc else says
 
 
 def variable(field: str) -> str:

@@ -1,0 +1,45 @@
+"""What every room is given: the outside worlds, and each kind's controller. Made once by main/operator.py."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from eventstreams.api.instance import EventStreamsInstance, InstanceStatus
+from eventstreams.api.serviceid import ServiceID, ServiceIDStatus
+from eventstreams.api.topic import Topic, TopicStatus
+from eventstreams.core.apikey import Entropy
+from eventstreams.core.clock import Clock
+from eventstreams.kube.apis import API
+from eventstreams.kube.client import Kube
+from eventstreams.kube.reflector import Reflector
+from eventstreams.runtime.controller import Controller
+from eventstreams.runtime.metrics import Metrics
+from eventstreams.runtime.settings import OperatorSettings
+
+if TYPE_CHECKING:
+    from eventstreams.kafka.connections import Kafkas
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One operator process. `kube` is fenced: its changing calls end the process once the Lease is lost.
+
+    `guard` is that fence, for whatever else changes the world (Kafka's admin calls). `owned` holds what the operator
+    made: Deployments, StatefulSets, Services, Pods and ConfigMaps with its label.
+    """
+
+    settings: OperatorSettings
+    kube: Kube
+    clock: Clock
+    entropy: Entropy
+    metrics: Metrics
+    guard: Callable[[], None]
+    kafkas: "Kafkas"
+    instances: Controller[EventStreamsInstance, InstanceStatus]
+    topics: Controller[Topic, TopicStatus]
+    service_ids: Controller[ServiceID, ServiceIDStatus]
+    owned: Mapping[API, Reflector]
+
+    def __copy__(self) -> Self:
+        """Kopf copies its memo for every object it sees: all share this one."""
+        return self
