@@ -1,16 +1,16 @@
 """The two images: which parts each is made of, and what each part is made from."""
 
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from local.kafka import kafka_jars
-
 from images import debian, kafka_parts, python_parts
 from images.containerfile import Containerfile, parse
 from images.parts import Part, digest
+from local.jars import CHECKSUMS
 
 REGISTRY = "eventstreams.local"
 HERE = Path(__file__).parent
@@ -82,17 +82,16 @@ def eventstreams(room: Room) -> Image:
 
 
 def eventstreams_kafka(room: Room) -> Image:
-    """Return the JVM and Kafka's jars; the first call on a machine downloads them."""
-    jars = kafka_jars()
-    version = next(jar.stem for jar in jars if jar.stem.startswith("kafka_2.13-")).partition("-")[2]
+    """Return the image of a JVM and Kafka's jars, which their checksums stand for."""
+    version = re.findall(r" kafka_[0-9.]+-(.+)\.jar$", CHECKSUMS.read_text(), re.MULTILINE)[0]
     recipe, script = HERE / "kafka_parts.py", kafka_parts.CLASS_DATA_SCRIPT
     base_key = digest(HERE / "debian.py", recipe)
-    jars_key = digest(*(item for jar in jars for item in (jar.name, jar)))
+    jars_key = digest(recipe, CHECKSUMS)
     return _image(
         "eventstreams-kafka",
         version,
         Part("base", base_key, partial(debian.make_root, what=kafka_parts.BASE)),
-        Part("libs", jars_key, partial(kafka_parts.make_jars, jars=jars)),
+        Part("libs", jars_key, kafka_parts.make_jars),
         Part(
             "class-data",
             digest(base_key, jars_key, script),

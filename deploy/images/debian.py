@@ -30,7 +30,7 @@ UNREAD = (
 INSIDE = """set -eu
 root=$1; shift
 hostname localhost
-mount --bind /dev "$root/dev"
+mount --rbind /dev "$root/dev"
 mount -t proc proc "$root/proc"
 mount -t tmpfs tmpfs "$root/opt"
 mount -t tmpfs tmpfs "$root/tmp"

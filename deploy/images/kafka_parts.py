@@ -2,10 +2,10 @@
 
 import os
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 
 from images.debian import RootFileSystem, run_inside
+from local.jars import kafka_jars
 
 # Enough to look around in a pod and for small start scripts; the official image is Alpine and has these too.
 APPLETS = (
@@ -42,12 +42,12 @@ BASE = RootFileSystem(
     ),
 )
 
-CLASS_DATA_SCRIPT = Path(__file__).with_name("eventstreams-kafka") / "class-data.bash"
+CLASS_DATA_SCRIPT = Path(__file__).with_name("eventstreams-kafka") / "class-data.sh"
 
 
-def make_jars(target: Path, *, jars: Sequence[Path]) -> None:
+def make_jars(target: Path) -> None:
     """Copy the jars, with the time that they will have in the image: class data is bound to it."""
-    for jar in jars:
+    for jar in kafka_jars().iterdir():
         os.utime(shutil.copyfile(jar, target / jar.name), (0, 0))
 
 

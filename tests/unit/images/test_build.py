@@ -98,16 +98,14 @@ def test_the_context_is_what_an_engine_builds_from(workshop: Workshop) -> None:
 
 
 @pytest.fixture
-def jars(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, ...]:
-    names = ("kafka_2.13-4.3.1.jar", "kafka-clients-4.3.1.jar")
-    jars = tuple(tmp_path / name for name in names)
-    for jar in jars:
-        jar.write_bytes(jar.name.encode())
-    monkeypatch.setattr(catalogue, "kafka_jars", lambda: jars)
-    return jars
+def checksums(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    checksums = tmp_path / "jars.sha256"
+    checksums.write_text("11  kafka-clients-4.3.1.jar\n22  kafka_2.13-4.3.1.jar\n")
+    monkeypatch.setattr(catalogue, "CHECKSUMS", checksums)
+    return checksums
 
 
-@pytest.mark.usefixtures("jars", "project")
+@pytest.mark.usefixtures("checksums", "project")
 @pytest.mark.parametrize("name", ["eventstreams", "eventstreams-kafka"])
 def test_a_containerfile_copies_all_parts_but_the_base(name: str, tmp_path: Path) -> None:
     image = IMAGES[name](Room(tmp_path))
@@ -115,9 +113,9 @@ def test_a_containerfile_copies_all_parts_but_the_base(name: str, tmp_path: Path
     assert ["base", *copied] == [part.name for part in image.parts]
 
 
-def test_the_kafka_image_has_kafkas_version_and_changes_with_a_jar(jars: tuple[Path, ...], tmp_path: Path) -> None:
+def test_the_kafka_image_has_kafkas_version_and_changes_with_a_jar(checksums: Path, tmp_path: Path) -> None:
     before = IMAGES["eventstreams-kafka"](Room(tmp_path))
-    jars[1].write_bytes(b"another build of it")
+    checksums.write_text(checksums.read_text().replace("11", "33"))
     after = IMAGES["eventstreams-kafka"](Room(tmp_path))
     assert before.version == "4.3.1"
     changed = [new.name for old, new in zip(before.parts, after.parts, strict=True) if old.key != new.key]

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Runs in the image's root file system: starts a broker as the operator does (TLS, SCRAM, authorizer), ends it, and
-# keeps the classes that it loaded in /opt/kafka/kafka.jsa.
+# Runs in the image's root file system: starts a broker as the operator does (TLS, SCRAM, authorizer, log settings in
+# YAML), ends it, and keeps the classes that it loaded in /opt/kafka/kafka.jsa.
 set -euo pipefail
 ifconfig lo up
 jars=(/opt/kafka/libs/*.jar)
@@ -33,11 +33,16 @@ super.users=User:CN=localhost
 log.dirs=data
 offsets.topic.replication.factor=1
 PROPERTIES
+cat > log4j2.yaml <<'LOGGING'
+Configuration:
+  Appenders: {Console: {name: console, PatternLayout: {pattern: "%d{ISO8601} %p %c{1}: %m%n"}}}
+  Loggers: {Root: {level: INFO, AppenderRef: [{ref: console}]}}
+LOGGING
 
 java -cp "$class_path" kafka.tools.StorageTool format --standalone --cluster-id MkU3OEVBNTcwNTJENDM2Qk \
   --config server.properties --add-scram 'SCRAM-SHA-512=[name=throwaway,password=throwaway]'
 java -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:ArchiveClassesAtExit=/opt/kafka/kafka.jsa \
-  -cp "$class_path" kafka.Kafka server.properties &
+  -Dlog4j2.configurationFile=log4j2.yaml -cp "$class_path" kafka.Kafka server.properties &
 broker=$!
 until (exec 3<> /dev/tcp/localhost/9093) 2> /dev/null; do
   kill -0 "$broker"
