@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from local import kafka_command
 from local.binaries import tools
 from local.cluster import LocalCluster
 from local.errors import PlatformError
@@ -38,6 +39,7 @@ First steps:
 
 Light = Annotated[bool, typer.Option("--light", help="The light form: control plane and fake nodes.")]
 Wipe = Annotated[bool, typer.Option("--wipe", help="Forget the data too: objects, volumes, loaded images.")]
+app.add_typer(kafka_command.app, name="kafka")
 
 
 def _form(*, light: bool) -> LocalCluster | LightCluster:

@@ -6,10 +6,8 @@ controllers, scheduling); pods become Ready without running.
 
 import json
 import shutil
-import socket
 import sys
-from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from pathlib import Path
 
 from local import packages
@@ -17,6 +15,7 @@ from local.api import API
 from local.binaries import KUBERNETES_MODULE, build
 from local.control_plane import ControlPlane, Ports, Site
 from local.places import PACKAGE, exclusive, state_root
+from local.ports import free_ports
 from local.processes import Daemon
 from local.progress import Progress
 from local.status import Component, Status, nodes_in
@@ -96,8 +95,7 @@ class LightCluster:
         """Settle on ports: those of programs that run, else the usual ones, else free ones."""
         if any(daemon.running() for daemon in self._control_plane.daemons):
             return
-        wanted = asdict(self._noted_ports())
-        ports = Ports(**{name: port if _is_free(port) else _free_port() for name, port in wanted.items()})
+        ports = Ports(*free_ports(astuple(self._noted_ports())))
         self._state.mkdir(parents=True, exist_ok=True)
         (self._state / "ports.json").write_text(json.dumps(asdict(ports)))
         site = self._control_plane.site
@@ -121,20 +119,3 @@ def _storage_class() -> dict[str, object]:
     """Return a default class of the full form's name; the fake nodes bind its claims."""
     default = {"storageclass.kubernetes.io/is-default-class": "true"}
     return {"metadata": {"name": STORAGE_CLASS, "annotations": default}, "provisioner": "eventstreams.dev/fake"}
-
-
-def _is_free(port: int) -> bool:
-    with closing(socket.socket()) as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            sock.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
-
-
-def _free_port() -> int:
-    with closing(socket.socket()) as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
