@@ -10,11 +10,13 @@ from pathlib import Path
 from images import debian, kafka_parts, python_parts
 from images.containerfile import Containerfile, parse
 from images.parts import Part, digest
+from local import image_archive
 from local.jars import CHECKSUMS
 
 REGISTRY = "eventstreams.local"
 HERE = Path(__file__).parent
 PROJECT = HERE.parents[1]
+PACKER = Path(image_archive.__file__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +48,9 @@ class Image:
 
     @property
     def tag(self) -> str:
-        """The version and twelve digits of the digest of all inputs."""
-        return f"{self.version}-{digest(self.containerfile, *(part.key for part in self.parts))[:12]}"
+        """The version and twelve digits of the digest of all inputs, and of what packs them."""
+        inputs = digest(self.containerfile, PACKER, *(part.key for part in self.parts))
+        return f"{self.version}-{inputs[:12]}"
 
     @property
     def reference(self) -> str:
