@@ -5,7 +5,7 @@ Blocks nowhere: librdkafka works in its own threads, its futures wake the event 
 
 import logging
 import re
-from collections import Counter
+import time
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
@@ -17,21 +17,24 @@ from confluent_kafka.admin import AdminClient, ConfigEntry, ConfigSource, Descri
 from eventstreams.core.errors import EventStreamsError, NotYetError
 from eventstreams.core.reasons import Reason
 from eventstreams.kafka import acls, calls
-from eventstreams.kafka.batcher import LIMIT, Batcher
+from eventstreams.kafka.batcher import LIMIT, Batcher, when_all
 from eventstreams.kafka.calls import Futures, Partitions, ScramChange
 from eventstreams.kafka.config import Hidden, KafkaConfig
 from eventstreams.kafka.errors import code_of, translated
-from eventstreams.kafka.views import AclRule, Broker, ClusterView, ConfigView, TopicToCreate, TopicView
+from eventstreams.kafka.views import AclRule, AdminCall, Broker, ClusterView, ConfigView, TopicToCreate, TopicView
 
 logger = logging.getLogger(__name__)
 
 Fence = Callable[[], None]
 """Raises when this process may no longer change anything (its Lease ran out); called before each mutating call."""
 
+Record = Callable[[AdminCall], None]
+"""Told of each admin call that ended, in a thread of the client: for metrics, which take that."""
+
 Item = TypeVar("Item")
 
 TIMEOUT_SECONDS: Final = 8.0
-"""For one admin call, the search for a broker included. Below its callers' time-outs and below the Lease's
+"""For one admin call, the search for a broker included. Must be below its callers' time-outs and below the Lease's
 leaseDuration - renewDeadline, so that no call outlives the right to make it."""
 
 _PROPERTIES: Final[dict[str, Any]] = {
@@ -61,22 +64,31 @@ def no_fence() -> None:
     """Let every call pass: for a process that needs no Lease."""
 
 
+def no_record(_: AdminCall) -> None:
+    """Keep no record."""
+
+
 class KafkaAdmin:
     """Admin calls to one Kafka. One outcome per item: a bad one never fails its batch.
 
     Each method raises RefusedError for what Kafka refuses, with Kafka's words, and NotYetError for what may work
     later. A call ends within `timeout_seconds` of leaving; the batch before it comes on top. Reads may lag writes by
     some tens of milliseconds: Kafka answers when the metadata log has the change, before every broker applied it.
-    `calls` counts admin calls by operation. Made by `Kafkas` alone; belongs to one event loop.
+    Made by `Kafkas` alone; belongs to one event loop.
     """
 
     def __init__(
-        self, config: KafkaConfig, *, fence: Fence = no_fence, timeout_seconds: float = TIMEOUT_SECONDS
+        self,
+        config: KafkaConfig,
+        *,
+        fence: Fence = no_fence,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+        record: Record = no_record,
     ) -> None:
         self.config = config
-        self.calls: Counter[str] = Counter()
         self._fence = fence
         self._timeout_seconds = timeout_seconds
+        self._record = record
         self._trouble: KafkaError | None = None
         self._closing = False
         self._client: AdminClient | None = AdminClient(
@@ -217,12 +229,18 @@ class KafkaAdmin:
                 self._fence()
             self._client.poll(0)  # serves error_cb: nobody else does
             self._trouble = None
-            self.calls[call.__name__] += 1
-            return call(self._client, items, self._timeout_seconds)
+            started = time.monotonic()
+            futures = call(self._client, items, self._timeout_seconds)
+            when_all(futures, lambda: self._recorded(call.__name__, started, futures))
+            return futures
 
         lane = Batcher(start, key)
         self._lanes.append(lane)
         return lane
+
+    def _recorded(self, call: str, started: float, futures: Futures) -> None:
+        is_ok = any(future.exception() is None for future in futures)
+        self._record(AdminCall(call, len(futures), time.monotonic() - started, is_ok=is_ok))
 
     @contextmanager
     def _asking(self, subject: str, *, gone: int | None = None) -> Iterator[None]:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Final
 
 from eventstreams.core.key import Key
-from eventstreams.kafka.admin import TIMEOUT_SECONDS, Fence, KafkaAdmin, no_fence
+from eventstreams.kafka.admin import TIMEOUT_SECONDS, Fence, KafkaAdmin, Record, no_fence, no_record
 from eventstreams.kafka.config import KafkaConfig
 
 _CLOSERS: Final = 2  # threads; closing takes no time but where a name server hangs
@@ -19,8 +19,10 @@ class Kafkas:
     none longer, the next `get` may give another.
     """
 
-    def __init__(self, *, fence: Fence = no_fence, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
-        self._admin = partial(KafkaAdmin, fence=fence, timeout_seconds=timeout_seconds)
+    def __init__(
+        self, *, fence: Fence = no_fence, timeout_seconds: float = TIMEOUT_SECONDS, record: Record = no_record
+    ) -> None:
+        self._admin = partial(KafkaAdmin, fence=fence, timeout_seconds=timeout_seconds, record=record)
         self._open: dict[Key, KafkaAdmin] = {}
         self._retiring: set[Future[None]] = set()
         self._pool = ThreadPoolExecutor(_CLOSERS, thread_name_prefix="kafka-close")

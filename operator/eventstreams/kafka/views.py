@@ -72,3 +72,13 @@ class AclRule:
     name: str
     operation: Operation
     pattern: Pattern = "literal"
+
+
+@dataclass(frozen=True, slots=True)
+class AdminCall:
+    """One call that ended: its name, how many items it carried, how long it took; not ok: every item failed."""
+
+    call: str
+    items: int
+    seconds: float
+    is_ok: bool

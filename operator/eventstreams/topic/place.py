@@ -1,0 +1,82 @@
+"""Where a Topic's Kafka is: its instance, whether that may be used and can be, and the connection to it."""
+
+from dataclasses import dataclass
+
+from eventstreams.api import conditions
+from eventstreams.api.instance import EventStreamsInstance
+from eventstreams.api.topic import Topic
+from eventstreams.core.consent import InstanceRef, Request, consent
+from eventstreams.core.errors import NotYetError, RefusedError
+from eventstreams.core.key import Key
+from eventstreams.core.reasons import Reason
+from eventstreams.kafka.admin import KafkaAdmin
+from eventstreams.runtime.context import Context
+
+KAFKA_AVAILABLE = "KafkaAvailable"
+"""The instance's condition that a Topic needs; the others are about the REST producer and certificates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A Kafka that a Topic may be kept in, with the connection to it, for one reconcile."""
+
+    cluster_id: str
+    admin: KafkaAdmin
+
+
+def instance_key(topic: Topic) -> Key:
+    """Return the instance that a Topic names, its namespace filled in."""
+    ref = topic.spec.instance_ref
+    return Key(ref.namespace or topic.metadata.namespace, ref.name)
+
+
+def cluster_of(topic: Topic, context: Context) -> str | None:
+    """Return the id of the Kafka that a Topic may use, None while it may use none: then it has no claim either."""
+    instance = instance_of(topic, context)
+    if instance is None or instance.status.kafka is None:
+        return None
+    return instance.status.kafka.cluster_id
+
+
+def instance_of(topic: Topic, context: Context) -> EventStreamsInstance | None:
+    """Return the instance a Topic may use, None when it is not there, is being deleted, or does not allow it."""
+    try:
+        instance = context.instances.store.get(instance_key(topic))
+        agree(topic)
+    except RefusedError:
+        return None
+    return None if instance is None or instance.metadata.deletion_timestamp is not None else instance
+
+
+def agree(topic: Topic) -> None:
+    """Ask for the instance's consent. Raises RefusedError without it."""
+    key = instance_key(topic)
+    consent(InstanceRef(key.namespace, key.name), Request(topic.metadata.namespace, (topic.topic_name,)))
+
+
+def place_of(topic: Topic, context: Context) -> Place:
+    """Return the Kafka to keep the topic in.
+
+    Raises RefusedError when the instance does not allow it, NotYetError while instance or Kafka are not there.
+    """
+    agree(topic)
+    key = instance_key(topic)
+    instance = context.instances.store.get(key)
+    if instance is None:
+        raise NotYetError(
+            Reason.INSTANCE_NOT_FOUND,
+            f"there is no EventStreamsInstance {key.name} in namespace {key.namespace}: create it",
+        )
+    if instance.metadata.deletion_timestamp is not None:
+        raise NotYetError(Reason.INSTANCE_NOT_READY, f"instance {key.name} is being deleted")
+    admin, kafka = context.kafkas.get(key), instance.status.kafka
+    if admin is None or kafka is None or kafka.cluster_id is None:
+        raise NotYetError(
+            Reason.INSTANCE_NOT_READY, f"instance {key.name} has no Kafka yet, see its condition {KAFKA_AVAILABLE}"
+        )
+    if not conditions.is_true(instance.status.conditions, KAFKA_AVAILABLE):
+        raise NotYetError(
+            Reason.KAFKA_UNAVAILABLE,
+            f"Kafka of instance {key.name} does not answer, see its condition {KAFKA_AVAILABLE}",
+        )
+    return Place(kafka.cluster_id, admin)
