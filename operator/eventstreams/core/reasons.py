@@ -106,6 +106,14 @@ class Reason(Enum):
         "deletionPolicy is DeleteIfEmpty and the topic holds records",
         "delete the records, or set deletionPolicy to Retain or Delete",
     )
+    TOPIC_ADOPTED = Explained("TopicAdopted", "a topic of that name existed, equals the spec and was taken over")
+    TOPIC_RECREATED = Explained(
+        "TopicRecreated",
+        "the topic was gone from Kafka with its records and was created again, empty",
+        "find out who deleted it; from now on let the Topic resource alone decide",
+    )
+    TOPIC_DELETED = Explained("TopicDeleted", "the topic and its records were deleted, as deletionPolicy says")
+    TOPIC_KEPT = Explained("TopicKept", "the resource was deleted, the topic stays in Kafka; the message says why")
 
     # ServiceID
     SECRET_CONFLICT = Explained(
@@ -133,6 +141,16 @@ class Reason(Enum):
         "restore the Secret from a backup, or delete the volume claims to start empty",
     )
     STORAGE_REFUSED = Explained("StorageRefused", "a volume claim cannot be bound", "check spec.kafka.managed.storage")
+    OBJECT_CONFLICT = Explained(
+        "ObjectConflict",
+        "an object of a name that the instance needs exists and does not belong to it; it is not touched",
+        "delete or rename that object",
+    )
+    HOSTNAMES_REQUIRED = Explained(
+        "HostnamesRequired",
+        "the endpoint's external address is that of nodes, which the operator may not read",
+        "set spec.restProducer.hostnames, or let the operator read nodes",
+    )
     CLUSTER_ID_CHANGED = Explained(
         "ClusterIdChanged",
         "the Kafka that answers is not the one recorded in status.kafka.clusterId",
