@@ -2,7 +2,6 @@
 
 import sys
 
-
 from demo.install import ROOT, environment, helm_command, prepare
 from demo.terminal import Terminal
 from local.errors import PlatformError
@@ -12,7 +11,7 @@ from local.provider import Provider, cluster
 
 EXAMPLES = ROOT / "deploy" / "examples"
 READ_BACK = (
-    "kubectl exec my-instance-kafka-0 -- /etc/eventstreams/kafka/kafka-tool.sh console-consumer \\\n"
+    "kubectl exec my-instance-kafka-0 -- bash /etc/eventstreams/kafka/kafka-tool.sh console-consumer \\\n"
     "     --topic orders --partition 0 --offset $OFFSET --max-messages 1"
 )
 

@@ -159,8 +159,8 @@ class Application:
 def read_back(shell: Shell, topic: str, *, count: int, seconds: float = 60) -> list[str]:
     """Return the first `count` records of a one-partition topic, read by Kafka's own consumer in the broker's pod."""
     said = shell.ok(
-        f"kubectl exec {INSTANCE}-kafka-0 -- /etc/eventstreams/kafka/kafka-tool.sh console-consumer --topic {topic} "
-        f"--partition 0 --offset earliest --max-messages {count} --timeout-ms {int(seconds * 1000)}",
+        f"kubectl exec {INSTANCE}-kafka-0 -- bash /etc/eventstreams/kafka/kafka-tool.sh console-consumer "
+        f"--topic {topic} --partition 0 --offset earliest --max-messages {count} --timeout-ms {int(seconds * 1000)}",
         seconds=seconds + 30,
     )
     return said.splitlines()
