@@ -1,4 +1,4 @@
-"""Write the reference pages from what the code declares: kinds, reasons, settings.
+"""Write the reference pages from what the code declares: kinds, reasons, settings, metrics.
 
 Pure: models in, Markdown out. The pages carry facts only; how-to and explanation are written by hand elsewhere.
 """
@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from eventstreams.api.model import Kind
 from eventstreams.api.schema import Schema, custom_resource_definition, schema_of
+from eventstreams.core.metrics import Metric
 from eventstreams.core.names import API_VERSION
 from eventstreams.core.reasons import Explained
 from eventstreams.core.settings import Settings, variable
@@ -45,6 +46,17 @@ def settings_page(processes: Iterable[tuple[str, type[Settings]]]) -> str:
         "`EVENTSTREAMS_` and is not listed for the process stops the start, and the message names the nearest one.\n"
     )
     return GENERATED + intro + "".join(_process(command, model) for command, model in processes)
+
+
+def metrics_page(processes: Iterable[tuple[str, Iterable[Metric]]]) -> str:
+    """Return docs/reference/metrics.md. Each process is its command and its metrics."""
+    intro = "# Metrics\n\nAt `/metrics`, in Prometheus' text format. No label holds a topic or a key.\n"
+    return GENERATED + intro + "".join(_metrics(command, metrics) for command, metrics in processes)
+
+
+def _metrics(command: str, metrics: Iterable[Metric]) -> str:
+    rows = ((f"`{one.name}`", ", ".join(f"`{label}`" for label in one.labels), _plain(one.help)) for one in metrics)
+    return f"\n## `{command}`\n\n" + _table(("Metric", "Labels", "Meaning"), rows)
 
 
 def _kind(kind: Kind) -> str:

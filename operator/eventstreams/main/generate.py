@@ -18,6 +18,7 @@ from typing_extensions import override
 from eventstreams.api import reference
 from eventstreams.api.kinds import KINDS
 from eventstreams.api.schema import custom_resource_definition, schema_of
+from eventstreams.core import metrics
 from eventstreams.core.names import GROUP
 from eventstreams.core.reasons import Reason
 from eventstreams.core.settings import Settings
@@ -89,6 +90,7 @@ def generated() -> Iterator[tuple[Path, str]]:
     pages = Path("docs/reference")
     yield pages / "api.md", reference.kinds_page(KINDS)
     yield pages / "reasons.md", reference.reasons_page(reason.value for reason in Reason)
+    yield pages / "metrics.md", reference.metrics_page([("eventstreams-operator", metrics.OPERATOR)])
     yield pages / "settings.md", reference.settings_page(PROCESSES)
 
 
