@@ -29,3 +29,12 @@ def truststore(trusted: Sequence[x509.Certificate]) -> bytes:
     return pkcs12.serialize_java_truststore(
         entries, serialization.BestAvailableEncryption(TRUSTSTORE_PASSWORD.encode())
     )
+
+
+def is_truststore_of(truststore: bytes, trusted: Sequence[x509.Certificate]) -> bool:
+    """Tell whether a truststore holds exactly these certificates, in this order."""
+    try:
+        store = pkcs12.load_pkcs12(truststore, TRUSTSTORE_PASSWORD.encode())
+    except ValueError:
+        return False
+    return [one.certificate for one in store.additional_certs] == list(trusted)

@@ -102,7 +102,9 @@ def hardened_container(images: Images, spec: Manifest) -> Manifest:
 
 def compute(resources: Resources) -> Manifest:
     """Return a container's `resources`, without empty parts."""
-    return {key: dict(value) for key, value in (("requests", resources.requests), ("limits", resources.limits)) if value}
+    return {
+        key: dict(value) for key, value in (("requests", resources.requests), ("limits", resources.limits)) if value
+    }
 
 
 def digest(*parts: object) -> str:

@@ -23,6 +23,7 @@ REAUTHENTICATE_MILLISECONDS: Final = 3_600_000
 
 _FILES: Final = importlib.resources.files("eventstreams.instance.builders") / "files"
 START_SCRIPT: Final = (_FILES / "start-kafka.sh").read_text()
+TOOL_SCRIPT: Final = (_FILES / "kafka-tool.sh").read_text()
 LOG_LAYOUT: Final = (_FILES / "log4j2.yaml").read_text()
 
 BROKERS: Final = 1  # three and five come with rolls over a quorum
@@ -32,12 +33,11 @@ def kafka_configuration(
     instance: EventStreamsInstance, managed: ManagedKafka, *, cluster_id: str, directory_ids: tuple[str, ...]
 ) -> Manifest:
     """ConfigMap that the broker's pods mount. `directory_ids` holds one id for each broker, by its number."""
-    head = owned(
-        instance, KAFKA, api="v1", kind="ConfigMap", name=names.kafka_configuration(instance.metadata.name)
-    )
+    head = owned(instance, KAFKA, api="v1", kind="ConfigMap", name=names.kafka_configuration(instance.metadata.name))
     return head | {
         "data": {
             "start-kafka.sh": START_SCRIPT,
+            "kafka-tool.sh": TOOL_SCRIPT,
             "log4j2.yaml": LOG_LAYOUT,
             "server.properties": render(server_properties(instance, managed.config)),
             "jvm.options": jvm_options(managed),
@@ -50,10 +50,14 @@ def kafka_configuration(
     }
 
 
-def host(instance: EventStreamsInstance, number: int | str) -> str:
+def host(instance: EventStreamsInstance, number: int) -> str:
     """DNS name of a broker's pod."""
-    name = instance.metadata.name
-    return f"{names.kafka(name)}-{number}.{names.kafka_headless(name)}.{instance.metadata.namespace}.svc"
+    return f"{names.kafka(instance.metadata.name)}-{number}.{domain(instance)}"
+
+
+def domain(instance: EventStreamsInstance) -> str:
+    """DNS name below which each broker's pod has its own."""
+    return f"{names.kafka_headless(instance.metadata.name)}.{instance.metadata.namespace}.svc"
 
 
 def bootstrap_servers(instance: EventStreamsInstance, port: int) -> str:
@@ -132,7 +136,7 @@ def _escaped(text: str, separators: str = "") -> str:
             out.append(f"\\{char}")
         elif not " " <= char <= "~":
             units = char.encode("utf-16-be")
-            out += [f"\\u{units[at:at + 2].hex()}" for at in range(0, len(units), 2)]
+            out += [f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2)]
         else:
             out.append(char)
     return "".join(out)

@@ -1,0 +1,74 @@
+"""The objects of one instance in the API server: read live, judged whose they are, written only when they differ."""
+
+import logging
+
+from eventstreams.api.instance import EventStreamsInstance
+from eventstreams.instance import drift
+from eventstreams.kube.apis import API, SECRETS, Manifest, api_of
+from eventstreams.kube.client import Kube
+
+logger = logging.getLogger(__name__)
+
+
+class Objects:
+    """Reads and writes what belongs to one instance; lives for one reconcile. Nothing foreign is ever changed.
+
+    Every method raises RefusedError for an object of somebody else under a name that the instance needs, and
+    NotYetError when the API server does not answer or the object changed meanwhile.
+    """
+
+    def __init__(self, kube: Kube, instance: EventStreamsInstance) -> None:
+        self._kube = kube
+        self._instance = instance.metadata
+
+    async def read(self, api: API, name: str) -> Manifest | None:
+        """Return an object of the instance, None when there is none."""
+        live = await self._kube.get(api, self._instance.namespace, name)
+        if live is not None:
+            drift.refuse_foreign(live, instance=self._instance.name, uid=self._instance.uid)
+        return live
+
+    async def apply(self, wanted: Manifest) -> Manifest:
+        """Make an object what `wanted` says and return it; one that is so already is not written."""
+        api, name = api_of(wanted), wanted["metadata"]["name"]
+        live = await self.read(api, name)
+        stamped = drift.stamped(wanted)
+        if live is not None and drift.is_as_applied(stamped, live):
+            return live
+        applied = await self._kube.apply(stamped)
+        self._log("Created object" if live is None else "Changed object", api.kind, name)
+        return applied
+
+    async def remove(self, api: API, name: str) -> None:
+        """Delete an object that the instance no longer needs."""
+        live = await self.read(api, name)
+        if live is not None:
+            await self._kube.delete(api, self._instance.namespace, name, uid=live["metadata"]["uid"])
+            self._log("Deleted object", api.kind, name)
+
+    async def store_secret(self, live: Manifest | None, wanted: Manifest) -> None:
+        """Write a Secret over the state `live` in which it was just read; raises ChangedError when it is another now.
+
+        Not by server-side apply, which would overwrite what came in between: a key once lost is lost.
+        """
+        name = wanted["metadata"]["name"]
+        if live is None:
+            await self._kube.create(wanted)
+            self._log("Created object", SECRETS.kind, name)
+        elif not _is_stored(wanted, live):
+            metadata = {key: wanted["metadata"][key] for key in ("labels", "ownerReferences")}
+            metadata["resourceVersion"] = live["metadata"]["resourceVersion"]
+            body = {"metadata": metadata, "data": wanted["data"]}
+            await self._kube.patch(SECRETS, self._instance.namespace, name, body)
+            self._log("Changed object", SECRETS.kind, name)
+
+    def _log(self, message: str, kind: str, name: str) -> None:
+        where = {"namespace": self._instance.namespace, "instance": self._instance.name}
+        logger.info(message, extra=where | {"kind": kind, "object": name})
+
+
+def _is_stored(wanted: Manifest, live: Manifest) -> bool:
+    """Tell whether a Secret has content, labels and owner as wanted: a kept one must have no owner either."""
+    owners = [one["uid"] for one in live["metadata"].get("ownerReferences") or ()]
+    wanted_owners = [one["uid"] for one in wanted["metadata"]["ownerReferences"]]
+    return owners == wanted_owners and drift.is_as_applied(wanted, live)
