@@ -42,6 +42,9 @@ STARTED = "Kafka Server started"
 # With a class archive a broker is there in 3 s instead of 7. For throughput leave out TieredStopAtLevel.
 QUICK_START = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData")
 
+# A librdkafka configuration, of the type that its Python package declares.
+ClientSettings = dict[str, str | int | float | bool]
+
 _PREFIX = "eventstreams-kafka-"
 _SCRATCH = f"{_PREFIX}scratch-"
 _TMPFS = Path("/dev/shm")  # noqa: S108  # with a name of its own for each user or run
@@ -158,7 +161,7 @@ class LocalKafka:
     def admin_password(self) -> str:
         return self.layout.password
 
-    def sasl_settings(self, user: str | None = None, password: str | None = None) -> dict[str, str]:
+    def sasl_settings(self, user: str | None = None, password: str | None = None) -> ClientSettings:
         """Return a librdkafka configuration for a SCRAM user of the SASL_SSL listeners; the admin by default."""
         return {
             "bootstrap.servers": self.bootstrap_sasl,
@@ -192,7 +195,7 @@ class LocalKafka:
         self._wait_for([node])
 
     def stop_node(self, node: int, *, kill: bool = False) -> None:
-        """End one node: in good order, or as a crash would. After a crash Kafka itself makes it wait 9 s to come back."""
+        """End one node: in good order, or as a crash would; after one Kafka makes it wait 9 s to come back."""
         self._daemon(node).stop(grace_seconds=0 if kill else STOP_SECONDS)
 
     def down(self) -> None:
