@@ -63,10 +63,10 @@ test-unit: venv ## Unit tests
 
 ##@ Test on the real thing
 test-integration: venv ## Against a real API server and a real Kafka, without a node
-	@$(BIN)/pytest -q tests/integration
+	@$(BIN)/pytest tests/integration
 
 test-e2e: venv ## Against a real node: the chart, real pods, the whole path
-	@$(BIN)/pytest -q tests/e2e
+	@$(BIN)/pytest tests/e2e
 
 test: check test-integration test-e2e ## All that CI runs, in the same order
 
