@@ -2,6 +2,7 @@
 
 | status | raised | turn |
 |---|---|---|
+| 401, 403 | ForbiddenError | the world's: whoever installs the operator grants rights |
 | 404 | NotFoundError | the world's: the caller decides what absence means |
 | 409 AlreadyExists | AlreadyExistsError | the world's |
 | 409 otherwise | ChangedError | the world's: read again, judge again |
@@ -29,6 +30,10 @@ class NotFoundError(NotYetError):
     """The object, or the namespace to create it in, does not exist."""
 
 
+class ForbiddenError(NotYetError):
+    """The operator's user lacks a right, or its token is not valid."""
+
+
 class ExpiredError(NotYetError):
     """The resourceVersion asked for is too old: list again."""
 
@@ -43,16 +48,18 @@ def error_of(status: int, said: Mapping[str, Any], call: str, retry_after: float
     `call` names what was asked, for example `GET /api/v1/namespaces/shop/pods`.
     """
     message = f"the Kubernetes API answered {status} to {call}: {said.get('message') or 'no message'}"
+    if status in (400, 422):
+        return InvalidError(message)
+    kind, reason = NotYetError, Reason.API_UNAVAILABLE
     match status, said.get("reason"):
+        case ((401 | 403), _):
+            kind = ForbiddenError
         case 404, _:
-            return NotFoundError(Reason.API_UNAVAILABLE, message)
+            kind = NotFoundError
         case 409, "AlreadyExists":
-            return AlreadyExistsError(Reason.API_CONFLICT, message)
+            kind, reason = AlreadyExistsError, Reason.API_CONFLICT
         case 409, _:
-            return ChangedError(Reason.API_CONFLICT, message)
+            kind, reason = ChangedError, Reason.API_CONFLICT
         case 410, _:
-            return ExpiredError(Reason.API_UNAVAILABLE, message)
-        case ((400 | 422), _):
-            return InvalidError(message)
-        case _:
-            return NotYetError(Reason.API_UNAVAILABLE, message, delay=retry_after)
+            kind = ExpiredError
+    return kind(reason, message, delay=retry_after)

@@ -128,6 +128,12 @@ class Controller(Generic[T, S]):
         if key is not None:
             self.queue.wake(key, lane=Lane.EDITED if known else Lane.NORMAL)
 
+    def found(self, manifest: Manifest) -> None:
+        """Take in an object of a list and have it looked at after what people just changed."""
+        key = self.store.note({"type": "ADDED", "object": manifest})
+        if key is not None:
+            self.queue.wake(key, lane=Lane.RESYNC)
+
     def wake(self, key: Key) -> None:
         """Have one object looked at now."""
         self.queue.wake(key)

@@ -23,6 +23,8 @@ __all__ = ["Entry", "Key", "Store", "Swept", "key_of", "version_of"]
 
 T = TypeVar("T", bound=Resource)
 
+Listener = Callable[[Key, T | None, T | None], None]
+
 TOMBSTONES: Final = 10_000
 """Deletions remembered. Older ones are safe to forget: answers to our writes come within seconds."""
 
@@ -38,10 +40,10 @@ class Entry(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What a complete list said about the store: keys dropped, and keys whose newest state the store lacks."""
+    """What a complete list said about the store: keys dropped, and the versions that the store lacks."""
 
     gone: tuple[Key, ...]
-    missed: tuple[Key, ...]
+    missed: dict[Key, int]
 
 
 class Store(Generic[T]):
@@ -51,6 +53,14 @@ class Store(Generic[T]):
         self._parse = parse
         self._entries: dict[Key, Entry[T]] = {}
         self._tombstones: OrderedDict[Key, int] = OrderedDict()
+        self._listeners: list[Listener[T]] = []
+
+    def subscribe(self, listener: Listener[T]) -> None:
+        """Have `listener` told of every change, with the object before and after it (None: not there).
+
+        Called at once from whatever brought the change, our own writes included: it may wake keys and nothing more.
+        """
+        self._listeners.append(listener)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -72,7 +82,7 @@ class Store(Generic[T]):
         """Take in a watch event (`type`, `object`) and return its key, or None when it tells nothing new."""
         manifest: Manifest = event["object"]
         key, version = key_of(manifest), version_of(manifest)
-        if version <= self._known(key):
+        if version <= self.version(key):
             return None
         if event.get("type") == "DELETED":
             self._bury(key, version)
@@ -86,7 +96,7 @@ class Store(Generic[T]):
         Raises ValueError when it does not fit the model.
         """
         key, version = key_of(manifest), version_of(manifest)
-        if version > self._known(key):
+        if version > self.version(key):
             self._keep(key, version, manifest)
             entry = self._entries[key]
             if entry.resource is not None:
@@ -99,30 +109,29 @@ class Store(Generic[T]):
         if entry is not None and entry.uid == uid:
             self._bury(key, entry.version)
 
-    def sweep(self, listed: Iterable[Manifest], version: str) -> Swept:
-        """Compare with a complete list, true at `version` (metadata is enough): drop what is gone, name what is missed.
+    def version(self, key: Key) -> int:
+        """Return the newest resourceVersion known under a name, that of a deletion included; 0 for none."""
+        entry = self._entries.get(key)
+        return self._tombstones.get(key, 0) if entry is None else entry.version
 
-        What is newer than the list stays: the list cannot know it.
+    def sweep(self, listed: Iterable[Manifest], version: str, *, namespace: str | None = None) -> Swept:
+        """Compare with a complete list of one namespace (None: all), true at `version`; metadata is enough.
+
+        Drops what is gone, and names what the store lacks. What is newer than the list stays: the list cannot know.
         """
         seen = {key_of(item): item for item in listed}
         gone = [
             key
             for key, entry in self._entries.items()
-            if entry.version <= int(version) and (key not in seen or seen[key]["metadata"]["uid"] != entry.uid)
+            if namespace in (None, key.namespace)
+            and entry.version <= int(version)
+            and (key not in seen or seen[key]["metadata"]["uid"] != entry.uid)
         ]
         for key in gone:
-            self._bury(key, int(version))
-        missed = [key for key, item in seen.items() if version_of(item) > self._known(key, buried=False)]
-        return Swept(tuple(gone), tuple(key for key in missed if not self._newer_tombstone(key, seen[key])))
-
-    def _known(self, key: Key, *, buried: bool = True) -> int:
-        entry = self._entries.get(key)
-        if entry is not None:
-            return entry.version
-        return self._tombstones.get(key, 0) if buried else 0
-
-    def _newer_tombstone(self, key: Key, item: Manifest) -> bool:
-        return self._tombstones.get(key, 0) > version_of(item)
+            # not at the list's version: another object of that name may be older than the list and unknown here
+            self._bury(key, self._entries[key].version)
+        missed = {key: version_of(item) for key, item in seen.items() if version_of(item) > self.version(key)}
+        return Swept(tuple(gone), missed)
 
     def _keep(self, key: Key, version: int, manifest: Manifest) -> None:
         self._tombstones.pop(key, None)
@@ -135,14 +144,23 @@ class Store(Generic[T]):
                 extra={"kind": manifest.get("kind"), "object": str(key), "version": version, "problems": problems},
             )
             resource = None
+        before = self.get(key)
         self._entries[key] = Entry(manifest["metadata"]["uid"], version, resource)
+        self._tell(key, before)
 
     def _bury(self, key: Key, version: int) -> None:
+        before = self.get(key)
         self._entries.pop(key, None)
         self._tombstones[key] = version
         self._tombstones.move_to_end(key)
         if len(self._tombstones) > TOMBSTONES:
             self._tombstones.popitem(last=False)
+        self._tell(key, before)
+
+    def _tell(self, key: Key, before: T | None) -> None:
+        after = self.get(key)
+        for listener in self._listeners:
+            listener(key, before, after)
 
 
 def key_of(manifest: Mapping[str, Any]) -> Key:
