@@ -5,10 +5,7 @@ nothing. A Kafka that does not answer delays no other.
 """
 
 import asyncio
-import logging
 from collections import defaultdict
-from random import Random
-from typing import Final
 
 from eventstreams.api import conditions
 from eventstreams.api.topic import Topic
@@ -20,19 +17,6 @@ from eventstreams.runtime.context import Context
 from eventstreams.runtime.controller import key_of_resource
 from eventstreams.runtime.queue import Lane
 from eventstreams.topic.place import instance_key
-
-logger = logging.getLogger(__name__)
-
-JITTER: Final = 0.2
-"""Share of the interval by which two sweeps may lie closer: operators that started together drift apart."""
-
-
-async def run(context: Context, random: Random | None = None) -> None:
-    """Sweep every `resync_seconds` until cancelled."""
-    chance = random or Random()  # noqa: S311  # spreads load, guards nothing
-    while True:
-        await asyncio.sleep(context.settings.resync_seconds * (1 - JITTER * chance.random()))
-        await sweep(context)
 
 
 async def sweep(context: Context) -> None:
@@ -49,11 +33,7 @@ async def sweep(context: Context) -> None:
 
 
 async def _sweep_kafka(context: Context, admin: KafkaAdmin, topics: list[Topic]) -> None:
-    try:
-        seen = await admin.describe_all([topic.topic_name for topic in topics])
-    except Exception:  # an outermost loop: a bug here must not end the sweeps
-        logger.exception("Sweep met a bug")
-        return
+    seen = await admin.describe_all([topic.topic_name for topic in topics])
     for topic in topics:
         if needs_look(topic, seen[topic.topic_name]):
             context.topics.queue.wake(key_of_resource(topic), lane=Lane.RESYNC)
