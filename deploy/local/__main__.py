@@ -67,8 +67,10 @@ def down(*, light: Light = False, wipe: Wipe = False) -> None:
 @app.command()
 def status(*, light: Light = False) -> None:
     """Show every program and node (exit: 0 healthy, 1 not)."""
-    found = _form(light=light).status()
+    form = _form(light=light)
+    found = form.status()
     Console().print(found.table())
+    print(f"\nkubeconfig: {form.kubeconfig}")
     if not found.is_healthy:
         raise typer.Exit(1)
 

@@ -77,14 +77,14 @@ def test_the_configuration_says_how_to_run_it(tmp_path: Path) -> None:
         command=["run"],
         env={"USER": "tool"},
         user="65532:65532",
-        workdir="/work",
+        workdir="/srv",
     )
     settings = config_of(out)["config"]
     assert isinstance(settings, dict)
     assert settings["Entrypoint"] == ["/a/tool"]
     assert settings["Cmd"] == ["run"]
     assert "USER=tool" in settings["Env"]
-    assert (settings["User"], settings["WorkingDir"]) == ("65532:65532", "/work")
+    assert (settings["User"], settings["WorkingDir"]) == ("65532:65532", "/srv")
 
 
 def test_a_failed_write_leaves_the_old_archive_and_no_scraps(tmp_path: Path) -> None:
