@@ -33,8 +33,8 @@ class Module:
 
     name: str
     builds: tuple[tuple[tuple[str, str], ...], ...]
+    cost: str
     variables: tuple[tuple[str, str], ...] = ()
-    cost: str = "seconds"
 
     @property
     def source(self) -> Path:
@@ -84,7 +84,7 @@ KUBERNETES_MODULE = Module(
     cost="10 to 17 minutes",
 )
 COREDNS_MODULE = Module("coredns", builds=(((".", "coredns"),),), cost="4 minutes")
-PAUSE_MODULE = Module("pause", builds=(((".", "pause"),),))
+PAUSE_MODULE = Module("pause", builds=(((".", "pause"),),), cost="1 second")
 HELM_MODULE = Module(
     "helm",
     builds=((("helm.sh/helm/v3/cmd/helm", "helm"),),),

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, KafkaError, Message, Producer
-from confluent_kafka.admin import AdminClient, NewTopic  # noqa: TID251  # a plain client tests the platform itself
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from local.kafka import LocalKafka, fast_root
 
