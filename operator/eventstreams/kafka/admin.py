@@ -52,6 +52,7 @@ _NOT_STARTED: Final = frozenset(
         KafkaError.REPLICA_NOT_AVAILABLE,
         KafkaError.KAFKA_STORAGE_ERROR,
         KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001  # Kafka's own name: the client's metadata is a moment behind
+        KafkaError._NOENT,  # noqa: SLF001  # likewise: no partition in the whole call had a leader
     }
 )
 
