@@ -36,6 +36,9 @@ CONFLICT: Final = "Conflict"
 SECRET_CHECK_SECONDS: Final = 600.0
 """How often each Secret is read: they are not watched, because a watch needs the right to read them all."""
 
+CONFLICT_CHECK_SECONDS: Final = 30.0
+"""How often a Secret of somebody else is looked at: whoever removes it wants to see the key soon."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
@@ -82,14 +85,11 @@ class ServiceIDReconciler:
         instance = self._instance(resource)
         now = self._context.clock.now()
         try:
-            seen = await self._observe(resource, now)
-            if not seen.is_settled:
-                live = await self._read_again(resource)
-                if live is None:
-                    return None
-                seen = await self._observe(live, now)
+            seen = await self._see(resource, now)
         except RefusedError as conflict:
             return self._conflict(resource, conflict)
+        if seen is None:
+            return None
         endpoints = credentials.endpoints_of(instance)
         ca_pem = await self._ca_bundle(instance)
         chosen = await self._choose(seen, now)
@@ -116,6 +116,14 @@ class ServiceIDReconciler:
         if instance.metadata.deletion_timestamp is not None:
             raise NotYetError(Reason.INSTANCE_NOT_READY, f"instance {ref.name} is being deleted")
         return instance
+
+    async def _see(self, resource: ServiceID, now: datetime) -> _Seen | None:
+        """Observe; where keys have to change, observe again on the service ID as the API server has it now."""
+        seen = await self._observe(resource, now)
+        if seen.is_settled:
+            return seen
+        live = await self._read_again(resource)
+        return None if live is None else await self._observe(live, now)
 
     async def _observe(self, resource: ServiceID, now: datetime) -> _Seen:
         """Read the Secret and judge the keys.
@@ -233,14 +241,13 @@ class ServiceIDReconciler:
             }
         )
         ready = conditions.ready(f"API key {chosen.current.id} is in Secret {resource.secret_name}")
-        again = [self._secret_check_seconds()]
-        if (end := keys.seconds_to_next_end(status.keys, now)) is not None:
-            again.append(end)
-        return Outcome(status, (*ready, *_no_conflict(resource)), again_after=min(again))
+        again, end = self._secret_check_seconds(), keys.seconds_to_next_end(status.keys, now)
+        again = again if end is None else min(again, max(end, 1.0))
+        return Outcome(status, (*ready, *_no_conflict(resource)), again_after=again)
 
     def _conflict(self, resource: ServiceID, error: RefusedError) -> Outcome[ServiceIDStatus]:
         finding = Finding(CONFLICT, "True", error.reason, error.message)
-        return Outcome(resource.status, (*conditions.refused(error), finding), again_after=self._secret_check_seconds())
+        return Outcome(resource.status, (*conditions.refused(error), finding), again_after=CONFLICT_CHECK_SECONDS)
 
     def _secret_check_seconds(self) -> float:
         """Return `SECRET_CHECK_SECONDS`, ten per cent more or less, so that the checks of thousands spread out."""

@@ -1,7 +1,8 @@
 """A key's life with the operator killed between any two steps, and with people who edit, delete and damage.
 
 Whatever happened, once the operator has come to rest there is exactly one Active key, it is the one in the Secret,
-the keyring knows it, and no key that ever stood in the Secret was cut off before its overlap ended.
+the keyring knows it, and no key that was Active and in the Secret was cut off before its overlap ended. (A key whose
+Secret is lost while it is still Pending is revoked: nothing said yet that it was there to be used.)
 """
 
 import asyncio
@@ -89,14 +90,17 @@ class KeyLife(RuleBasedStateMachine):
         super().__init__()
         self.runner = asyncio.Runner()
         self.world = World()
-        self.given_out: dict[str, float] = {}  # digest of each key ever in the Secret -> when last seen there
+        self.given_out: dict[
+            str, float
+        ] = {}  # digest of each key ever Active and in the Secret -> when last seen there
         self.status_is_lost = False  # retiring keys are lost with it, the current one until the Secret is read
         self.world.kube.on_stored = self.note_given_out
 
     def note_given_out(self) -> None:
-        text = self.world.key_text()
-        if apikey.parse(text) is not None:
-            self.given_out[apikey.digest(text)] = self.world.clock.monotonic()
+        digest = apikey.digest(self.world.key_text())
+        keys = self.world.service_id().status.keys if (SERVICE_IDS, APP) in self.world.kube.objects else ()
+        if any(key.state is KeyState.ACTIVE and key.sha256 == digest for key in keys):
+            self.given_out[digest] = self.world.clock.monotonic()
 
     @initialize()
     def begin(self) -> None:
@@ -158,6 +162,7 @@ class KeyLife(RuleBasedStateMachine):
     @precondition(lambda self: not self.status_is_lost)
     @invariant()
     def no_key_given_out_is_cut_off_before_its_overlap_ends(self) -> None:
+        self.note_given_out()
         known = {grant.sha256: grant.expires_at for grant in self.world.keyring().values()}
         now = self.world.clock.monotonic()
         for digest, seen in self.given_out.items():
