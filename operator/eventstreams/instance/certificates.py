@@ -8,7 +8,7 @@ from datetime import datetime
 from eventstreams.api.instance import EventStreamsInstance
 from eventstreams.core import names
 from eventstreams.instance import endpoints
-from eventstreams.instance.builders import trust
+from eventstreams.instance.builders import key_material
 from eventstreams.instance.builders.common import Manifest
 from eventstreams.instance.builders.kafka_configuration import BROKER_NAME
 from eventstreams.instance.objects import Objects
@@ -37,7 +37,7 @@ def endpoint_leaf(instance: EventStreamsInstance, hosts: tuple[str, ...]) -> Lea
         names.endpoint_certificate(instance.metadata.name),
         "tls.crt",
         "tls.key",
-        trust.endpoint_certificate_secret,
+        key_material.endpoint_certificate_secret,
         Leaf(names.rest_producer(instance.metadata.name), Usage.SERVER, endpoints.producer_names(instance, hosts)),
     )
 
@@ -46,9 +46,9 @@ def broker_leaf(instance: EventStreamsInstance) -> LeafSecret:
     """Return the certificate that all brokers share."""
     return LeafSecret(
         names.kafka_certificate(instance.metadata.name),
-        trust.KEYSTORE_FILE,
-        trust.KEYSTORE_FILE,
-        trust.kafka_certificate_secret,
+        key_material.KEYSTORE_FILE,
+        key_material.KEYSTORE_FILE,
+        key_material.kafka_certificate_secret,
         Leaf(BROKER_NAME, Usage.PEER, endpoints.kafka_names(instance)),
     )
 
@@ -75,7 +75,7 @@ async def ensure_leaf(
 ) -> KeyPair:
     """Return the certificate in its Secret, issued anew when it has to be."""
     live = await objects.read(SECRETS, wanted.name)
-    stored = read(trust.text_of(live, wanted.certificate), trust.text_of(live, wanted.key))
+    stored = read(key_material.text_of(live, wanted.certificate), key_material.text_of(live, wanted.key))
     pair = judged(stored, wanted.leaf, ca, now=now)
     await objects.store_secret(live, wanted.build(instance, pair))
     return pair
@@ -89,7 +89,7 @@ async def ensure_bundle(instance: EventStreamsInstance, objects: Objects, ca: Ke
     trusted = [ca.certificate]
     pem = bundle.pem(trusted)
     live = await objects.read(CONFIG_MAPS, names.ca_bundle(instance.metadata.name))
-    stored = trust.bytes_of(live, trust.TRUSTSTORE_FILE)
+    stored = key_material.bytes_of(live, key_material.TRUSTSTORE_FILE)
     truststore = stored if bundle.is_truststore_of(stored, trusted) else bundle.truststore(trusted)
-    await objects.apply(trust.ca_bundle_config_map(instance, pem=pem, truststore=truststore))
+    await objects.apply(key_material.ca_bundle_config_map(instance, pem=pem, truststore=truststore))
     return pem

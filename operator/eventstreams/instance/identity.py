@@ -23,7 +23,7 @@ from eventstreams.core import names
 from eventstreams.core.apikey import Entropy
 from eventstreams.core.errors import RefusedError
 from eventstreams.core.reasons import Reason
-from eventstreams.instance.builders import trust
+from eventstreams.instance.builders import key_material
 from eventstreams.instance.builders.common import Manifest
 from eventstreams.instance.builders.kafka_configuration import ADMIN_NAME, BROKERS
 from eventstreams.pki.certificates import KeyPair, Leaf, Usage, make_ca, make_leaf, read
@@ -93,8 +93,12 @@ def kafka_uuid(entropy: Entropy) -> str:
     return text
 
 
-def identity_secret(instance: EventStreamsInstance, identity: Identity) -> Manifest:
-    """Secret that holds the identity, owned by the instance unless it outlives it."""
+def identity_secret(instance: EventStreamsInstance, identity: Identity, live: Manifest | None) -> Manifest:
+    """Secret that holds the identity, owned by the instance unless it outlives it.
+
+    One that was kept for volumes of a former instance (`live` has no owner) stays kept under a new one without such
+    volumes: only the policy Delete gives it away.
+    """
     texts = {
         "owner8": identity.owner8,
         "ca.crt": identity.ca.certificate_pem,
@@ -106,8 +110,9 @@ def identity_secret(instance: EventStreamsInstance, identity: Identity) -> Manif
         texts |= {f"directory-id-{number}": one for number, one in enumerate(identity.kafka.directory_ids)}
         if identity.kafka.admin is not None:
             texts |= {"admin.crt": identity.kafka.admin.certificate_pem, "admin.key": identity.kafka.admin.key_pem}
-    manifest = trust.secret(instance, COMPONENT, names.identity(instance.metadata.name), texts)
-    if is_kept(instance):
+    manifest = key_material.secret(instance, COMPONENT, names.identity(instance.metadata.name), texts)
+    was_kept = live is not None and not live["metadata"].get("ownerReferences")
+    if is_kept(instance) or (was_kept and not _has_volumes(instance)):
         manifest["metadata"]["ownerReferences"] = []
     return manifest
 
@@ -118,7 +123,7 @@ def identity_of(instance: EventStreamsInstance, live: Manifest) -> Identity:
     Raises RefusedError(SECRET_INVALID) when something is missing that cannot be made anew without harm.
     """
     name = names.identity(instance.metadata.name)
-    texts = {key: trust.text_of(live, key) for key in live.get("data") or {}}
+    texts = {key: key_material.text_of(live, key) for key in live.get("data") or {}}
     ca = read(texts.get("ca.crt", ""), texts.get("ca.key", ""))
     if ca is None:
         raise RefusedError(Reason.SECRET_INVALID, f"Secret {name} holds no readable CA: restore it from a backup")
@@ -129,6 +134,11 @@ def identity_of(instance: EventStreamsInstance, live: Manifest) -> Identity:
         ca_generation=int(generation) if generation.isdigit() else 1,
         kafka=None if instance.spec.kafka.managed is None else _kafka(name, texts),
     )
+
+
+def _has_volumes(instance: EventStreamsInstance) -> bool:
+    managed = instance.spec.kafka.managed
+    return managed is not None and managed.storage.persistent is not None
 
 
 def _kafka(name: str, texts: Mapping[str, str]) -> KafkaIdentity:
