@@ -25,6 +25,8 @@ _ELEMENT_KEYS: Final = {
     "volumes": "name",
 }
 """Lists whose elements the API server merges by a key; in all others an additional element is a difference."""
+_WHOLE_MAPS: Final = frozenset({"matchLabels", "selector"})
+"""Maps in which an additional key is a difference too: one more label, and a Service finds no pod any more."""
 
 
 def stamped(wanted: Manifest) -> Manifest:
@@ -65,6 +67,8 @@ def refuse_foreign(live: Manifest, *, instance: str, uid: str) -> None:
 def _holds(ours: Any, live: Any, field: str = "") -> bool:  # noqa: ANN401  # JSON from the API server
     if isinstance(ours, dict):
         theirs = live if isinstance(live, dict) else {}
+        if field in _WHOLE_MAPS and theirs.keys() != ours.keys():
+            return False
         return all(_holds(value, theirs.get(key), key) for key, value in ours.items())
     if isinstance(ours, list):
         return _list_holds(ours, live if isinstance(live, list) else [], _ELEMENT_KEYS.get(field, ""))

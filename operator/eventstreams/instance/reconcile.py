@@ -9,7 +9,9 @@ should be writes nothing.
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
+
+from cryptography import x509
 
 from eventstreams.api.instance import CAStatus, Endpoint, EventStreamsInstance, InstanceStatus
 from eventstreams.core import names
@@ -35,6 +37,8 @@ from eventstreams.pki.certificates import KeyPair
 from eventstreams.pki.policy import renew_at
 from eventstreams.runtime.context import Context
 from eventstreams.runtime.controller import Outcome
+
+CA: Final = "ca"
 
 
 class Keyrings(Protocol):
@@ -93,6 +97,7 @@ class InstanceReconciler:
             plan.KAFKA_AVAILABLE: problem(parts.trust, parts.cluster),
             plan.PRODUCER_AVAILABLE: problem(parts.hosts, parts.node_port, parts.access, parts.admitted, parts.rollout),
         }
+        self._measure(work, parts)
         rollout = None if isinstance(parts.rollout, EventStreamsError) else parts.rollout
         return Outcome(
             plan.status_of(resource, self._facts(work, parts)),
@@ -105,6 +110,8 @@ class InstanceReconciler:
         await self._context.kafkas.disconnect(key)
         for mode in (self._managed, self._external):
             mode.forget(key)
+        gauge = self._context.metrics.certificate_seconds
+        gauge.remove_by_labels({"namespace": key.namespace, "instance": key.name})
 
     async def _parts(self, work: Work) -> Parts:
         mode: KafkaMode = self._external if work.instance.spec.kafka.external is not None else self._managed
@@ -234,11 +241,18 @@ class InstanceReconciler:
             version=self._context.settings.kafka_version if is_managed else None,
         )
 
+    def _measure(self, work: Work, parts: Parts) -> None:
+        """Publish how long each certificate still lives."""
+        gauge = self._context.metrics.certificate_seconds
+        for name, certificate in _certificates(parts):
+            left = certificate.not_valid_after_utc - work.now
+            gauge.labels(work.key.namespace, work.key.name, name).set(left.total_seconds())
+
     def _again_after(self, parts: Parts, now: datetime) -> float:
         """Return the seconds until the next pass: soon after a problem, else with the sweeps or the next renewal."""
         if problems := problem(*(getattr(parts, field.name) for field in fields(parts))):
             return plan.retry_after(problems)
-        renewals = ((renew_at(leaf.certificate) - now).total_seconds() for leaf in _leaves(parts))
+        renewals = ((renew_at(leaf) - now).total_seconds() for name, leaf in _certificates(parts) if name != CA)
         return min(float(self._context.settings.resync_seconds), *renewals)
 
 
@@ -254,11 +268,13 @@ def _ca_status(who: Identity) -> CAStatus:
     return CAStatus(generation=who.ca_generation, not_after=who.ca.certificate.not_valid_after_utc)
 
 
-def _leaves(parts: Parts) -> Iterator[KeyPair]:
-    """Yield the certificates that will have to be renewed."""
+def _certificates(parts: Parts) -> Iterator[tuple[str, x509.Certificate]]:
+    """Yield every certificate of the instance with its name in metrics."""
     if isinstance(parts.endpoint, KeyPair):
-        yield parts.endpoint
+        yield "endpoint", parts.endpoint.certificate
     if isinstance(parts.trust, Trust) and parts.trust.broker is not None:
-        yield parts.trust.broker
-    if isinstance(parts.identity, Identity) and parts.identity.kafka is not None and parts.identity.kafka.admin:
-        yield parts.identity.kafka.admin
+        yield "broker", parts.trust.broker.certificate
+    if isinstance(parts.identity, Identity):
+        yield CA, parts.identity.ca.certificate
+        if parts.identity.kafka is not None and parts.identity.kafka.admin is not None:
+            yield "admin", parts.identity.kafka.admin.certificate
