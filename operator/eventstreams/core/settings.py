@@ -66,3 +66,12 @@ def _problem(loc: tuple[int | str, ...], says: str) -> str:
 def variable(field: str) -> str:
     """Return the environment variable of a field."""
     return PREFIX + field.upper()
+
+
+def table(model: type[Settings]) -> str:
+    """Return every setting of a process with its default and what it does, for --help."""
+    lines = ["settings (environment; an unknown EVENTSTREAMS_ variable stops the start):"]
+    for name, field in model.model_fields.items():
+        default = "" if field.is_required() or field.default is None else f" [{field.default}]"
+        lines += [f"  {variable(name)}{default}", f"      {' '.join((field.description or '').split())}"]
+    return "\n".join(lines)

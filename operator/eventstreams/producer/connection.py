@@ -1,0 +1,375 @@
+"""One client's connection: bytes in, requests to the site, answers back in order.
+
+Invariants, each with a test of the same name:
+1. Answers leave in the order of the requests (`_due` is first in, first out).
+2. A request gets one answer or a closed socket; never two, never none.
+3. Nothing here awaits or raises: every error becomes an answer, and the connection closes when it cannot be read on.
+4. Reading pauses while `pipelined` requests are unanswered or the client does not read its answers.
+5. After the connection is lost nothing touches the wire: a late delivery report finds its slot empty.
+6. How the bytes are split over reads changes no answer.
+
+Time is looked at in `sweep`, called about once a second for every connection: no timers on the hot path.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from enum import Enum, auto
+from typing import Any, Final, cast
+
+from typing_extensions import override
+
+from eventstreams.producer import framing
+from eventstreams.producer.answers import CONTINUE, RefusalError
+from eventstreams.producer.exchange import Exchange, Site, Task
+from eventstreams.producer.framing import Chunked, Head, Sized
+from eventstreams.producer.limits import Limits
+from eventstreams.producer.tls import Wire
+
+logger = logging.getLogger(__name__)
+
+
+class State(Enum):
+    """What the bytes that arrive next are."""
+
+    HEAD = auto()
+    """The next request's head, or nothing: idle."""
+    BODY = auto()
+    """The body of the request whose head was read."""
+    SHUT = auto()
+    """Nothing: no further request is taken, answers are still due."""
+    LINGER = auto()
+    """Nothing: all is answered and our half is closed; the peer's bytes are discarded until it closes too."""
+    LOST = auto()
+    """There are none."""
+
+
+class Event(Enum):
+    """What moves a connection from state to state."""
+
+    HEAD_READ = auto()
+    BODY_READ = auto()
+    LAST_READ = auto()
+    ALL_ANSWERED = auto()
+    LOST = auto()
+
+
+MOVES: Final = {
+    (State.HEAD, Event.HEAD_READ): State.BODY,
+    (State.BODY, Event.BODY_READ): State.HEAD,
+    (State.HEAD, Event.LAST_READ): State.SHUT,
+    (State.BODY, Event.LAST_READ): State.SHUT,
+    (State.SHUT, Event.LAST_READ): State.SHUT,
+    (State.SHUT, Event.ALL_ANSWERED): State.LINGER,
+} | {(state, Event.LOST): State.LOST for state in State}
+
+
+class Connection(asyncio.Protocol):
+    """See the head of this module. `lane` is the site's to use; it is forgotten when no answer is due."""
+
+    __slots__ = (
+        "_body",
+        "_can_write",
+        "_clock",
+        "_current",
+        "_discarded",
+        "_due",
+        "_expires",
+        "_has_peer_ended",
+        "_head",
+        "_held",
+        "_is_parsing",
+        "_is_reading",
+        "_limits",
+        "_owes_continue",
+        "_since",
+        "_site",
+        "_state",
+        "_task",
+        "_wire",
+        "lane",
+    )  # fmt: skip
+    _wire: Wire
+    _body: Sized | Chunked
+
+    def __init__(self, site: Site, limits: Limits, clock: Callable[[], float], age_seconds: float) -> None:
+        self._site = site
+        self.lane: Any = None
+        self._limits = limits
+        self._clock = clock
+        self._state = State.HEAD
+        self._due: deque[Exchange] = deque()
+        self._held = b""  # read, but not taken yet
+        self._head: Head | None = None
+        self._task: Task = None
+        self._current: Exchange | None = None  # the one inside `site.take`
+        self._since = clock()  # of the last change that a deadline counts from
+        self._expires = self._since + age_seconds
+        self._discarded = 0
+        self._is_reading = self._can_write = True
+        self._is_parsing = self._owes_continue = self._has_peer_ended = False
+
+    # what the wire tells
+
+    @override
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.wired(cast("Wire", transport))
+
+    def wired(self, wire: Wire) -> None:
+        """Begin: `wire` is ready for use."""
+        self._wire = wire
+        if not self._site.joined(self):
+            wire.abort()
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        if self._state is State.HEAD or self._state is State.BODY:
+            self._read(self._held + data if self._held else data)
+            return
+        self._discarded += len(data)
+        if self._discarded > self._limits.linger_bytes:
+            self._wire.abort()
+
+    @override
+    def eof_received(self) -> bool:
+        """Answer what was asked before the peer closed its half, then close (True: the wire stays open until then)."""
+        self._has_peer_ended = True
+        if self._state is State.LINGER:
+            self._wire.close()
+        elif self._state is State.BODY or (self._state is State.HEAD and self._held):
+            self._shut_with(framing.bad("the connection ended before the request did"))
+        else:
+            self.retire()
+        return True
+
+    @override
+    def pause_writing(self) -> None:
+        self._can_write = False
+        self._since = self._clock()
+        self._regulate()
+
+    @override
+    def resume_writing(self) -> None:
+        self._can_write = True
+        self._go_on()
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._move(Event.LOST)
+        self._due.clear()
+        self._held = b""
+        self._site.left(self)
+
+    # what the server tells
+
+    def retire(self) -> None:
+        """Take no further request: close when what is due is answered."""
+        if self._state is State.HEAD or self._state is State.BODY:
+            self._move(Event.LAST_READ)
+            if self._due:
+                self._due[-1].is_last = True
+            else:
+                self._end()
+
+    def abort(self) -> None:
+        """Close now, whatever is due."""
+        self._wire.abort()
+
+    def sweep(self, now: float) -> None:
+        """Enforce the deadlines."""
+        while self._due and now - self._due[0].started > self._limits.request_seconds:
+            unknown = "Kafka did not confirm the record in time: it may or may not be stored"
+            self._due[0].refuse(RefusalError(408, unknown))
+        age = now - self._since
+        if not self._can_write:
+            if age > self._limits.write_seconds:
+                self._wire.abort()
+        elif self._state is State.LINGER:
+            if age > self._limits.linger_seconds:
+                self._wire.abort()
+        elif self._is_reading:
+            self._sweep_request(age)
+
+    def _sweep_request(self, age: float) -> None:
+        limits = self._limits
+        if self._state is State.BODY:
+            if age > limits.body_seconds:
+                self._shut_with(framing.bad("the request's body did not arrive in time; not stored", 408))
+        elif self._state is State.HEAD and self._held:
+            if age > limits.head_seconds:
+                self._shut_with(framing.bad("the request's head did not arrive in time", 408))
+        elif self._state is State.HEAD and not self._due and age > limits.idle_seconds:
+            self.retire()
+
+    # bytes in
+
+    def _read(self, data: bytes) -> None:
+        """Take from `data` what is complete, as long as answers have room; the rest is held."""
+        had_held, at = bool(self._held), 0
+        self._is_parsing = True
+        try:
+            while at < len(data) and self._has_room:
+                if self._state is State.HEAD:
+                    after = self._read_head(data, at)
+                elif self._state is State.BODY:
+                    after = self._read_body(data, at)
+                else:
+                    after = len(data)  # after a request that was the last
+                if after is None:
+                    break
+                at = after
+        except RefusalError as refusal:
+            self._shut_with(refusal)
+        except Exception:  # our outermost frame: a bug costs this connection and not the process
+            logger.exception("Bug met while reading a request")
+            self._shut_with(RefusalError(500, "internal error: the record may or may not be stored", closes=True))
+        self._is_parsing = False
+        if self._state is State.HEAD or self._state is State.BODY:
+            self._held = data[at:]
+            if self._held and (at or not had_held):
+                self._since = self._clock()
+            self._regulate()
+
+    def _read_head(self, data: bytes, at: int) -> int | None:
+        """Read the head at `data[at:]`, and a body that is there too; return the position after, None if incomplete."""
+        if data.startswith(b"\r\n", at):  # empty lines before a request are to be ignored (RFC 9112 §2.2)
+            return at + 2
+        end = data.find(framing.END, at)
+        start = len(data) if end < 0 else end + 4
+        if end < 0 or start - at > framing.SHORT_HEAD:
+            framing.check_prefix(data[at:start], self._limits, 0 if at else len(self._held))
+            if end < 0:
+                return None
+        self._head = None
+        self._head = head = framing.read_head(data[at:start], self._limits)
+        try:
+            self._task = task = self._site.judge(head)
+        except RefusalError as refusal:
+            if refusal.closes or head.expects_continue:
+                raise
+            self._task = task = refusal
+        length = head.length or 0
+        if length > self._limits.message_bytes:
+            raise task if isinstance(task, RefusalError) else framing.too_large(self._limits)
+        if not head.chunked and start + length <= len(data):
+            self._take(head, task, data[start : start + length])
+            return start + length
+        self._body = Chunked(self._limits) if head.chunked else Sized(length)
+        self._owes_continue = head.expects_continue and start == len(data)
+        self._since = self._clock()
+        self._move(Event.HEAD_READ)
+        self._continue()
+        return start
+
+    def _read_body(self, data: bytes, at: int) -> int:
+        at = self._body.take(data, at)
+        self._owes_continue = False
+        if self._body.is_complete and self._head is not None:
+            self._move(Event.BODY_READ)
+            self._take(self._head, self._task, self._body.value())
+        return at
+
+    def _take(self, head: Head, task: Task, body: bytes) -> None:
+        """Hand a complete request to the site."""
+        now = self._clock()
+        self._current = exchange = Exchange(self, self._site, now)
+        self._due.append(exchange)
+        if not head.keep_alive or now >= self._expires or self._site.is_draining:
+            exchange.is_last = True
+            self._move(Event.LAST_READ)
+        if head.method == b"HEAD":
+            exchange.is_bodiless = True
+        if isinstance(task, RefusalError):
+            exchange.refuse(task)
+        else:
+            self._site.take(task, body, exchange)
+        self._current = None
+
+    def _shut_with(self, refusal: RefusalError) -> None:
+        """Refuse the request that is being read, and read no further."""
+        if self._state is State.BODY and isinstance(self._task, RefusalError):
+            refusal = self._task
+        exchange, self._current = self._current, None
+        if exchange is None:
+            exchange = Exchange(self, self._site, self._clock())
+            exchange.is_bodiless = self._head is not None and self._head.method == b"HEAD"
+            self._due.append(exchange)
+        exchange.is_last = True
+        if self._state is not State.SHUT:
+            self._move(Event.LAST_READ)
+        exchange.refuse(refusal)
+        if self._state is State.SHUT and not self._due:  # it had been answered
+            self._end()
+
+    # answers out
+
+    def flush(self) -> None:
+        """Write the answers that are ready and whose turn it is. Called whenever one became ready."""
+        if self._state is State.LOST:
+            return
+        due = self._due
+        while due and (answer := due[0].answer) is not None:
+            exchange = due.popleft()
+            now = self._clock()
+            is_last = exchange.is_last or (not due and self._may_end(now))
+            self._wire.write(answer.render(last=is_last, bodiless=exchange.is_bodiless))
+            self._site.answered(answer.status, now - exchange.started)
+            if is_last:
+                self._end()
+                return
+            if not due:
+                self.lane = None
+                if self._state is State.HEAD and not self._held:
+                    self._since = now
+                self._continue()
+        self._go_on()
+
+    def _may_end(self, now: float) -> bool:
+        """Tell whether this is the moment to part: nothing due, nothing begun, and the server or the clock wants it."""
+        is_between = self._state is State.HEAD and not self._held and not self._is_parsing
+        return is_between and (self._site.is_draining or now >= self._expires)
+
+    def _end(self) -> None:
+        """Close our half and let the peer read the answer before it could see a reset."""
+        if self._state is not State.SHUT:
+            self._move(Event.LAST_READ)
+        self._move(Event.ALL_ANSWERED)
+        self._due.clear()
+        self._held = b""
+        self._since = self._clock()
+        self._wire.write_eof()
+        if self._has_peer_ended:
+            self._wire.close()
+        elif not self._is_reading:
+            self._is_reading = True
+            self._wire.resume_reading()
+
+    def _continue(self) -> None:
+        """Send 100 Continue when it is owed and its turn has come."""
+        if self._owes_continue and not self._due:
+            self._owes_continue = False
+            self._wire.write(CONTINUE)
+
+    @property
+    def _has_room(self) -> bool:
+        return self._can_write and len(self._due) < self._limits.pipelined
+
+    def _go_on(self) -> None:
+        """Take what was held back, if there is room again."""
+        if not self._is_reading and not self._is_parsing and self._has_room:
+            held, self._held = self._held, b""
+            self._read(held)
+
+    def _regulate(self) -> None:
+        """Read from the wire exactly while there is room."""
+        if self._has_room is not self._is_reading and (self._state is State.HEAD or self._state is State.BODY):
+            self._is_reading = not self._is_reading
+            if self._is_reading:
+                self._wire.resume_reading()
+            else:
+                self._wire.pause_reading()
+
+    def _move(self, event: Event) -> None:
+        """Assign `_state`, here and nowhere else; an event missing in MOVES is our bug."""
+        self._state = MOVES[self._state, event]

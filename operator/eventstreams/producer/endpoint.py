@@ -1,0 +1,158 @@
+"""The API port: the order of judgement, and a record's way to Kafka and back.
+
+Order: the path (404) and method (405); the key (401); its right to the topic (403); what the head says (400, 411,
+415); then, with the body: whether the topic exists (404), whether Kafka is there (503), the body itself (400).
+"""
+
+import json
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol
+
+from confluent_kafka import KafkaError
+from typing_extensions import override
+
+from eventstreams.producer import request
+from eventstreams.producer.answers import JSON, Answers, RefusalError, unavailable
+from eventstreams.producer.delivery import Lane, Ticket, refusal_of
+from eventstreams.producer.exchange import Exchange, Task
+from eventstreams.producer.framing import Head
+from eventstreams.producer.keys import Keys
+from eventstreams.producer.limits import Limits
+from eventstreams.producer.metrics import Tally
+from eventstreams.producer.pages import Page, PageSite
+from eventstreams.producer.request import Headers, Order
+
+
+class Topics(Protocol):
+    """What the endpoint needs of the topic map."""
+
+    def find(self, topic: str) -> int | None: ...
+    def ask(self, topic: str, then: Callable[[], None]) -> bool: ...
+    @property
+    def is_away(self) -> bool: ...
+
+
+class Sender(Protocol):
+    """What the endpoint needs of the delivery."""
+
+    def send(
+        self, topic: str, value: bytes, key: bytes | None, headers: Headers | None, ticket: Ticket, lane: Lane | None
+    ) -> Lane: ...
+
+
+class Health(Protocol):
+    """How the process is: what it still lacks to be ready, and whether a part of it hangs."""
+
+    def lacks(self) -> list[str]: ...
+    def is_stuck(self) -> bool: ...
+
+
+class Pending:
+    """A record on its way, and the request that waits for it."""
+
+    __slots__ = ("_endpoint", "_exchange", "_order", "_size")
+
+    def __init__(self, endpoint: "Endpoint", exchange: Exchange, order: Order, size: int) -> None:
+        self._endpoint = endpoint
+        self._exchange = exchange
+        self._order = order
+        self._size = size
+
+    def stored(self, partition: int, offset: int, timestamp_ms: int) -> None:
+        """Answer 200."""
+        self._endpoint.tally.record_bytes += self._size
+        self._exchange.finish(self._endpoint.answers.stored(self._order.topic, partition, offset, timestamp_ms))
+
+    def failed(self, error: KafkaError) -> None:
+        """Answer what a failed delivery means."""
+        self.refuse(refusal_of(error))
+
+    def refuse(self, refusal: RefusalError) -> None:
+        """Answer a refusal."""
+        self._exchange.refuse(_known_as(refusal, self._order.topic, self._order.key_id))
+
+
+class Endpoint(PageSite):
+    """Answers the API port."""
+
+    def __init__(  # noqa: PLR0913  the parts of the whole
+        self,
+        *,
+        answers: Answers,
+        tally: Tally,
+        limits: Limits,
+        keys: Keys,
+        topics: Topics,
+        sender: Sender,
+        health: Health,
+    ) -> None:
+        super().__init__(answers, tally, limits, {b"/alive": self._alive, b"/ready": self._ready})
+        self.answers = answers
+        self.tally = tally
+        self._keys = keys
+        self._topics = topics
+        self._sender = sender
+        self._health = health
+
+    @override
+    def judge(self, head: Head) -> Task:
+        topic = request.topic_of(head)
+        if topic is None:
+            return super().judge(head)
+        grant = self._keys.find(request.credentials(head))
+        if not grant.permits(topic):
+            message = "the API key may not produce to this topic: add it to the ServiceID's topics"
+            raise _known_as(RefusalError(403, message), topic, grant.key_id)
+        try:
+            return request.order(head, topic, grant.key_id, self._limits)
+        except RefusalError as refusal:
+            raise _known_as(refusal, topic, grant.key_id) from None
+
+    @override
+    def take(self, task: Task, body: bytes, exchange: Exchange) -> None:
+        if not isinstance(task, Order):
+            super().take(task, body, exchange)
+            return
+        pending = Pending(self, exchange, task, len(body))
+        if self._topics.find(task.topic) is not None:
+            self._send(task, body, exchange, pending)
+        elif not self._topics.ask(task.topic, partial(self._send, task, body, exchange, pending)):
+            pending.refuse(unavailable("too many requests wait for topics that are not known yet"))
+
+    def _send(self, order: Order, body: bytes, exchange: Exchange, pending: Pending) -> None:
+        """Give the record to Kafka's client, whose report answers the request, or say now why not."""
+        try:
+            self._check(order, body)
+            client = exchange.client
+            client.lane = self._sender.send(order.topic, body, order.key, order.headers, pending, client.lane)
+        except RefusalError as refusal:
+            pending.refuse(refusal)
+
+    def _check(self, order: Order, body: bytes) -> None:
+        partitions = self._topics.find(order.topic)
+        if partitions == 0:
+            raise RefusalError(404, "the topic does not exist: create it, or correct the path")
+        if self._topics.is_away:
+            raise unavailable("Kafka does not answer", retry_after_seconds=2)
+        if partitions is None:
+            raise unavailable("Kafka does not say whether the topic exists")
+        if not body:
+            raise RefusalError(411, "the request has no data: send a body")
+        if order.is_json:
+            request.check_json(body)
+
+    def _alive(self) -> Page:
+        stuck = self._health.is_stuck()
+        return Page(JSON, json.dumps({"alive": not stuck}).encode(), 500 if stuck else 200)
+
+    def _ready(self) -> Page:
+        lacks = ["a stop was asked for"] if self.is_draining else self._health.lacks()
+        return Page(JSON, json.dumps({"ready": not lacks, "lacks": lacks}).encode(), 503 if lacks else 200)
+
+
+def _known_as(refusal: RefusalError, topic: str, key_id: str) -> RefusalError:
+    """Note topic and key id in a refusal, for its answer and the log; not a name that can be no topic's."""
+    refusal.topic = topic if request.TOPIC_NAME.fullmatch(topic) else None
+    refusal.key_id = key_id
+    return refusal

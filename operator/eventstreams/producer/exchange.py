@@ -1,0 +1,89 @@
+"""Where a connection and what answers it meet: the site, and one request's place in the line of answers."""
+
+from typing import Any, Protocol
+
+from eventstreams.producer.answers import Answer, RefusalError
+from eventstreams.producer.framing import Head
+
+Task = Any
+"""What a site makes of a head and gets back with the body; a connection only carries it."""
+
+
+class Site(Protocol):
+    """What answers the requests of a listening port."""
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether every answer is to be the last of its connection."""
+        ...
+
+    def judge(self, head: Head) -> Task:
+        """Say what a head asks for. Raises RefusalError, which is answered when the body has been read past."""
+        ...
+
+    def take(self, task: Task, body: bytes, exchange: "Exchange") -> None:
+        """Do it, now or later, and call `exchange.finish` or `exchange.refuse` exactly once."""
+        ...
+
+    def refused(self, refusal: RefusalError) -> Answer:
+        """Return the answer to a refusal, its incident written to the log."""
+        ...
+
+    def answered(self, status: int, seconds: float) -> None:
+        """Count an answer that leaves, and how long its request took."""
+        ...
+
+    def joined(self, connection: "Client") -> bool:
+        """Note a connection; False when there are too many."""
+        ...
+
+    def left(self, connection: "Client") -> None:
+        """Forget a connection."""
+        ...
+
+
+class Client(Protocol):
+    """What a site sees of a connection. `lane` is the site's to use; it is forgotten when no answer is due."""
+
+    lane: Any
+
+    def flush(self) -> None:
+        """Write the answers that are ready and whose turn it is."""
+        ...
+
+    def retire(self) -> None:
+        """Take no further request: close when what is due is answered."""
+        ...
+
+    def abort(self) -> None:
+        """Close now, whatever is due."""
+        ...
+
+    def sweep(self, now: float) -> None:
+        """Enforce the deadlines."""
+        ...
+
+
+class Exchange:
+    """One request's place in the line of answers."""
+
+    __slots__ = ("_site", "answer", "client", "is_bodiless", "is_last", "started")
+
+    def __init__(self, client: Client, site: Site, started: float) -> None:
+        self._site = site
+        self.client = client
+        self.started = started
+        self.answer: Answer | None = None
+        self.is_bodiless = False
+        self.is_last = False
+
+    def finish(self, answer: Answer) -> None:
+        """Answer the request. A second answer is dropped."""
+        if self.answer is None:
+            self.answer = answer
+            self.client.flush()
+
+    def refuse(self, refusal: RefusalError) -> None:
+        """Answer the request with a refusal. After a second answer nothing happens."""
+        if self.answer is None:
+            self.finish(self._site.refused(refusal))

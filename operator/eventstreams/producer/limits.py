@@ -1,0 +1,59 @@
+"""Every bound of the REST producer, its default and where the number comes from. Sizes in bytes, times in seconds."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The bounds on what one client may send, hold or wait for."""
+
+    uri_bytes: int = 10_240
+    """Request target; the documented contract says 10 Kb. Above: 414."""
+
+    head_bytes: int = 32_768
+    """Request line and header fields together; a full URI and two maximal fields of nginx (8 KiB each). Above: 431."""
+
+    head_fields: int = 100
+    """Header fields of one request; Apache's LimitRequestFields. Above: 431."""
+
+    key_bytes: int = 4096
+    """Decoded record key; the documented contract. Above: 400."""
+
+    message_bytes: int = 65_536
+    """Body after transfer decoding; the documented contract. Above: 400, and the connection is closed."""
+
+    chunk_line_bytes: int = 256
+    """A chunk's size and extensions; the trailer section may be as long as a head."""
+
+    pipelined: int = 64
+    """Requests of one connection that wait for an answer; reading pauses above."""
+
+    connections: int = 8192
+    """Open connections of the process; a further one is dropped. Some 30 KiB each with TLS."""
+
+    handshake_seconds: float = 10
+    """From TCP accept to the end of the TLS handshake."""
+
+    head_seconds: float = 10
+    """From the first byte of a head to its last; nginx gives 60, Go nothing. Late: 408."""
+
+    body_seconds: float = 30
+    """From the end of a head to the end of its body: 64 KiB at 2 KiB/s. Late: 408."""
+
+    idle_seconds: float = 620
+    """Between requests; above the idle timeout of common balancers (AWS 350, Azure 240, Google 600)."""
+
+    write_seconds: float = 30
+    """For a client that does not read its answers."""
+
+    age_seconds: float = 300
+    """Age at which an answer carries `Connection: close`, so that clients spread over new pods; jittered by 20 %."""
+
+    linger_bytes: int = 1_048_576
+    """Discarded after a closing answer, so that the client reads the answer before it sees a reset (RFC 9112 §9.6)."""
+
+    linger_seconds: float = 2
+    """The same in time."""
+
+    request_seconds: float = 10
+    """From the end of a request to its answer. Kafka is given 1.5 s less, so that its report comes in time."""

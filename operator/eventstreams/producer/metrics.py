@@ -1,0 +1,85 @@
+"""Counting without locks on the hot path: plain numbers of one thread, turned into metrics when scraped."""
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.registry import Collector
+from typing_extensions import override
+
+from eventstreams.core.metrics import Metric
+
+REQUESTS: Final = Metric("eventstreams_producer_requests_total", "Requests by status code of the answer", ("code",))
+REQUEST_SECONDS: Final = Metric(
+    "eventstreams_producer_request_duration_seconds",
+    "From a complete request to its answer, Kafka's confirmation included",
+    buckets=(0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+)
+RECORD_BYTES: Final = Metric("eventstreams_producer_record_bytes_total", "Bytes of the values that Kafka has confirmed")
+IN_FLIGHT: Final = Metric("eventstreams_producer_records_in_flight", "Records that Kafka has not confirmed yet")
+CONNECTIONS: Final = Metric("eventstreams_producer_connections", "Open connections of clients")
+KEYS: Final = Metric("eventstreams_producer_keys", "API keys known")
+KEYRING_AGE: Final = Metric(
+    "eventstreams_producer_keyring_age_seconds",
+    "Time since the keyring was last known to be current; above 75 a revocation may not have arrived",
+)
+TOPICS: Final = Metric("eventstreams_producer_topics", "Topics in use, whose existence is checked every second")
+KAFKA_UP: Final = Metric("eventstreams_producer_kafka_up", "1 while Kafka answers, 0 while it does not")
+GAUGES: Final = (IN_FLIGHT, CONNECTIONS, KEYS, KEYRING_AGE, TOPICS, KAFKA_UP)
+
+Gauges = Mapping[Metric, Callable[[], float]]
+
+
+class Tally:
+    """What the event loop counts."""
+
+    def __init__(self) -> None:
+        self.requests: Counter[int] = Counter()
+        self.record_bytes = 0
+        self._buckets = [0] * (len(REQUEST_SECONDS.buckets) + 1)
+        self._seconds = 0.0
+
+    def answered(self, status: int, seconds: float) -> None:
+        """Count one answer and how long it took."""
+        self.requests[status] += 1
+        self._buckets[bisect_left(REQUEST_SECONDS.buckets, seconds)] += 1
+        self._seconds += seconds
+
+    def histogram(self) -> HistogramMetricFamily:
+        """Return the durations as a metric."""
+        total, cumulated = 0, []
+        bounds = [*(str(bound) for bound in REQUEST_SECONDS.buckets), "+Inf"]
+        for bound, count in zip(bounds, self._buckets, strict=True):
+            total += count
+            cumulated.append((bound, float(total)))
+        return HistogramMetricFamily(REQUEST_SECONDS.name, REQUEST_SECONDS.help, cumulated, self._seconds)
+
+
+class _Collector(Collector):
+    def __init__(self, tally: Tally, gauges: Gauges) -> None:
+        self._tally = tally
+        self._gauges = gauges
+
+    @override
+    def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily]:
+        requests = CounterMetricFamily(REQUESTS.name, REQUESTS.help, labels=REQUESTS.labels)
+        for status, count in sorted(self._tally.requests.items()):
+            requests.add_metric([str(status)], count)
+        yield requests
+        yield self._tally.histogram()
+        yield CounterMetricFamily(RECORD_BYTES.name, RECORD_BYTES.help, value=self._tally.record_bytes)
+        for metric, read in self._gauges.items():
+            yield GaugeMetricFamily(metric.name, metric.help, value=read())
+
+
+def registry_of(tally: Tally, gauges: Gauges) -> CollectorRegistry:
+    """Return a registry with the producer's metrics and those of its process."""
+    registry = CollectorRegistry()
+    registry.register(_Collector(tally, gauges))
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    GCCollector(registry=registry)
+    return registry

@@ -1,0 +1,96 @@
+"""A site of plain pages (GET and HEAD): health on the API port, metrics on theirs."""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from eventstreams.producer.answers import Answer, Answers, RefusalError
+from eventstreams.producer.exchange import Client, Exchange, Task
+from eventstreams.producer.framing import Head
+from eventstreams.producer.limits import Limits
+from eventstreams.producer.metrics import Tally
+
+logger = logging.getLogger(__name__)
+
+LOGGED_A_SECOND: Final = 20
+"""Refusals that are logged one by one in a second; of the rest the number is logged: a flood must not fill disks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a page says now."""
+
+    content_type: str
+    body: bytes
+    status: int = 200
+
+
+Pages = Mapping[bytes, Callable[[], Page]]
+
+
+class PageSite:
+    """Answers GET and HEAD of some paths, and keeps what every site keeps: clients, incidents, the count of answers."""
+
+    def __init__(self, answers: Answers, tally: Tally, limits: Limits, pages: Pages) -> None:
+        self._answers = answers
+        self._tally = tally
+        self._limits = limits
+        self._pages = pages
+        self._incident_prefix, self._incidents = secrets.token_hex(4), 0
+        self._logged = 0
+        self.clients: set[Client] = set()
+        self.emptied = asyncio.Event()
+        """Set when the last client left."""
+        self.is_draining = False
+
+    def judge(self, head: Head) -> Task:
+        """Return the page that is asked for. Raises RefusalError 404 or 405."""
+        page = self._pages.get(head.target.partition(b"?")[0])
+        if page is None:
+            raise RefusalError(404, "there is nothing at this path; records go to POST /topics/<topic>/records")
+        if head.method not in {b"GET", b"HEAD"}:
+            raise RefusalError(405, "this page is read with GET", headers={"Allow": "GET, HEAD"})
+        return page
+
+    def take(self, task: Task, body: bytes, exchange: Exchange) -> None:  # noqa: ARG002  pages ignore bodies
+        """Answer with the page as it is now."""
+        page: Page = task()
+        exchange.finish(self._answers.page(page.status, page.content_type, page.body))
+
+    def refused(self, refusal: RefusalError) -> Answer:
+        """Return the error answer; its incident is in the log unless too many come in a second."""
+        self._incidents += 1
+        incident = f"{self._incident_prefix}{self._incidents:08x}"
+        self._logged += 1
+        if self._logged <= LOGGED_A_SECOND:
+            values = {"incident": incident, "status": refusal.status, "topic": refusal.topic, "key_id": refusal.key_id}
+            known = {name: value for name, value in values.items() if value is not None}
+            logger.info("Refused a request", extra={**known, "reason": refusal.message})
+        return self._answers.refused(refusal, incident)
+
+    def answered(self, status: int, seconds: float) -> None:
+        """Count an answer."""
+        self._tally.answered(status, seconds)
+
+    def joined(self, client: Client) -> bool:
+        """Note a client; False when there are too many."""
+        self.clients.add(client)
+        self.emptied.clear()
+        return len(self.clients) <= self._limits.connections
+
+    def left(self, client: Client) -> None:
+        """Forget a client."""
+        self.clients.discard(client)
+        if not self.clients:
+            self.emptied.set()
+
+    def sweep(self, now: float) -> None:
+        """Enforce the clients' deadlines. Called about once a second."""
+        for client in tuple(self.clients):
+            client.sweep(now)
+        if self._logged > LOGGED_A_SECOND:
+            logger.info("Refused more requests", extra={"requests": self._logged - LOGGED_A_SECOND})
+        self._logged = 0

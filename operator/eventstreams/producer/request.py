@@ -1,0 +1,219 @@
+"""What a request asks for, by the contract's v1 rules. Pure: a head in, a value or a refusal out.
+
+The endpoint calls these in the order of judgement: `topic_of` (404, 405), `credentials` (401), `order` (400, 411, 415).
+"""
+
+import base64
+import binascii
+import json
+import re
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, NamedTuple, NoReturn
+from urllib.parse import unquote_to_bytes
+
+from eventstreams.producer.answers import RefusalError
+from eventstreams.producer.framing import Head
+from eventstreams.producer.limits import Limits
+
+Headers = list[tuple[str, bytes]]
+
+TOPIC_NAME: Final = re.compile(r"(?!\.{1,2}$)[a-zA-Z0-9._-]{1,249}", re.ASCII)
+CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="event streams", Basic realm="event streams"'}
+
+_PREFIX: Final = b"/topics/"
+_SUFFIX: Final = b"/records"
+_BAD_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_HEX: Final = re.compile(rb"(?:[0-9A-Fa-f]{2})*")
+
+
+class Rule(Enum):
+    """What a content type demands of its body."""
+
+    SIZED = "a Content-Length, against truncation"
+    JSON = "must parse as JSON"
+    FREE = "nothing"
+
+
+_RULES: Final = {
+    b"text/plain": Rule.SIZED,
+    b"application/octet-stream": Rule.SIZED,
+    b"application/json": Rule.JSON,
+    b"text/xml": Rule.FREE,
+    b"application/xml": Rule.FREE,
+    b"vnd.ibm-event-streams.text.v1": Rule.SIZED,
+    b"vnd.ibm-event-streams.binary.v1": Rule.SIZED,
+    b"vnd.ibm-event-streams.json.v1": Rule.JSON,
+}
+_RULES_BY_TYPE: Final = _RULES | {b"application/" + name: _RULES[name] for name in _RULES if name.startswith(b"vnd.")}
+_FORM: Final = b"application/x-www-form-urlencoded"
+
+
+class Credentials(NamedTuple):
+    """A presented API key; `username` is None for Bearer."""
+
+    key: bytes
+    username: bytes | None
+
+
+@dataclass(slots=True)
+class Order:
+    """One record to produce, but for its value. `key` None is a null key, empty is an empty key."""
+
+    topic: str
+    key: bytes | None
+    headers: Headers | None
+    is_json: bool
+    key_id: str
+
+
+def topic_of(head: Head) -> str | None:
+    """Return the topic that the path names, None when the path is not `/topics/<topic>/records`.
+
+    Raises RefusalError 405 for another method than POST.
+    """
+    path, _, _ = head.target.partition(b"?")
+    if not (path.startswith(_PREFIX) and path.endswith(_SUFFIX)) or len(path) <= len(_PREFIX) + len(_SUFFIX):
+        return None
+    if head.method != b"POST":
+        raise RefusalError(405, "records are produced with POST", headers={"Allow": "POST"})
+    name = path[len(_PREFIX) : -len(_SUFFIX)]
+    return (unquote_to_bytes(name) if b"%" in name else name).decode("utf-8", "replace")
+
+
+def credentials(head: Head) -> Credentials:
+    """Return the API key of the Authorization field. Raises RefusalError 401 when there is none that can be read."""
+    given = head.fields.get(b"authorization")
+    if given is None:
+        raise unauthorized("this needs an API key: send the header field Authorization: Bearer <api_key>")
+    scheme, _, value = given.partition(b" ")
+    value = value.strip(b" ")
+    match scheme.lower():
+        case b"bearer":
+            return Credentials(value, None)
+        case b"basic":
+            try:
+                username, _, key = base64.b64decode(value, validate=True).partition(b":")
+            except binascii.Error:
+                raise unauthorized("the Basic credentials are not base64 of <user>:<api_key>") from None
+            return Credentials(key, username)
+        case _:
+            raise unauthorized("the Authorization header field must be Bearer <api_key>, or Basic with user token")
+
+
+def unauthorized(message: str) -> RefusalError:
+    """Return a 401 with its challenge (RFC 9110 §11.6.1)."""
+    return RefusalError(401, message, headers=CHALLENGE)
+
+
+def order(head: Head, topic: str, key_id: str, limits: Limits) -> Order:
+    """Return what is to be produced. Raises RefusalError 400, 404 (what is no topic's name, schema), 411 or 415."""
+    if TOPIC_NAME.fullmatch(topic) is None:
+        raise RefusalError(404, "the path names no topic: a name is 1 to 249 of the characters a-z A-Z 0-9 . _ -")
+    rule = _rule(head)
+    if head.length == 0 or (head.length is None and (not head.chunked or rule is Rule.SIZED)):
+        raise RefusalError(411, "the request has no data: send a body with its Content-Length")
+    _, mark, query = head.target.partition(b"?")
+    if not mark:
+        return Order(topic, None, None, rule is Rule.JSON, key_id)
+    parameters = _parameters(query)
+    if b"schemaname" in parameters:
+        raise RefusalError(404, "no schema of that name: this service has no schema registry, leave schemaname out")
+    key, headers = _key(parameters, limits), _headers(parameters.get(b"headers"))
+    return Order(topic, key, headers, rule is Rule.JSON, key_id)
+
+
+def check_json(body: bytes) -> None:
+    """Raise RefusalError 400 unless `body` is one JSON text (RFC 8259) in UTF-8; NaN and Infinity are none."""
+    try:
+        _JSON.decode(body.decode())
+    except json.JSONDecodeError as error:
+        raise RefusalError(400, f"the body is not JSON: {error.msg} at character {error.pos}") from None
+    except UnicodeDecodeError as error:
+        raise RefusalError(400, f"the body is not JSON: not UTF-8 at byte {error.start}") from None
+    except _ConstantError:
+        raise RefusalError(400, "the body is not JSON, which has neither NaN nor Infinity") from None
+    except RecursionError:
+        raise RefusalError(400, "the body is nested too deeply to be checked as JSON") from None
+
+
+class _ConstantError(Exception):
+    """NaN, Infinity or -Infinity was met."""
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise _ConstantError(name)
+
+
+_JSON: Final = json.JSONDecoder(parse_constant=_no_constant, parse_int=len, parse_float=len)  # numbers only checked
+
+
+def _rule(head: Head) -> Rule:
+    given = head.fields.get(b"content-type", b"")
+    rule = _RULES_BY_TYPE.get(given) or _RULES_BY_TYPE.get(given.partition(b";")[0].strip(b" \t").lower())
+    if rule is None:
+        cure = "send Content-Type: text/plain or application/json, with curl: -H 'Content-Type: text/plain'"
+        if given.lower().startswith(_FORM):
+            raise RefusalError(415, f"the Content-Type is a form's, which curl sends by itself with -d: {cure}")
+        raise RefusalError(415, f"the Content-Type is missing or not known: {cure}")
+    if head.fields.get(b"content-encoding", b"identity").lower() != b"identity":
+        raise RefusalError(415, "the body has a Content-Encoding, it would be stored as it is: send it without")
+    return rule
+
+
+def _parameters(query: bytes) -> dict[bytes, bytes]:
+    """Return the query's parameters, names decoded and values raw. Unknown names are left to the caller."""
+    found: dict[bytes, bytes] = {}
+    for pair in query.split(b"&"):
+        name, _, value = pair.partition(b"=")
+        name = _form(name, "the query")
+        if name in found and name in {b"key", b"keyType", b"headers"}:
+            raise RefusalError(400, f"the parameter {name.decode()} is given twice: give it once")
+        found[name] = value
+    return found
+
+
+def _form(raw: bytes, what: str) -> bytes:
+    """Decode application/x-www-form-urlencoded text: + is a space. Raises RefusalError 400 for a lone %."""
+    if _BAD_ESCAPE.search(raw):
+        raise RefusalError(400, f"{what} is not percent-encoded: write % as %25")
+    return unquote_to_bytes(raw.replace(b"+", b" "))
+
+
+def _key(parameters: dict[bytes, bytes], limits: Limits) -> bytes | None:
+    kind = _form(parameters.get(b"keyType", b"text"), "keyType")
+    if kind not in {b"text", b"binary"}:
+        raise RefusalError(400, "keyType is neither text nor binary")
+    raw = parameters.get(b"key")
+    if raw is None:
+        return None
+    key = _form(raw, "key")
+    if kind == b"binary":
+        if _HEX.fullmatch(key) is None:
+            raise RefusalError(400, "key is not hexadecimal of even length, as keyType=binary demands")
+        key = binascii.unhexlify(key)
+    if len(key) > limits.key_bytes:
+        raise RefusalError(400, f"the key has {len(key)} bytes, the limit is {limits.key_bytes}")
+    return key
+
+
+def _headers(raw: bytes | None) -> Headers | None:
+    """Read `name:hex,name:hex`. Separators count before decoding; without any, they are looked for after it."""
+    if not raw:
+        return None
+    separated = b":" in raw
+    text = raw if separated else _form(raw, "headers")  # a client library that encodes everything
+    headers: Headers = []
+    for pair in text.split(b","):
+        plain, colon, digits = pair.partition(b":")
+        if separated:
+            plain, digits = _form(plain, "headers"), _form(digits, "headers")
+        if not plain or not colon or _HEX.fullmatch(digits) is None:
+            raise RefusalError(
+                400, "headers is not name:value,name:value with each value in hexadecimal of even length"
+            )
+        try:
+            headers.append((plain.decode(), binascii.unhexlify(digits)))
+        except UnicodeDecodeError:
+            raise RefusalError(400, "a name in headers is not UTF-8") from None
+    return headers
