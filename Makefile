@@ -33,7 +33,7 @@ cluster-down: venv ## Stop it; nothing stays running, mounted or firewalled
 cluster-status: venv ## Show what runs, and the kubeconfig
 	@$(BIN)/python -m local status
 
-cluster-build: venv ## Build its programs from Go modules, once (cluster-up does it when needed)
+cluster-build: venv ## Build its programs from Go modules, once; what needs them does it
 	@$(BIN)/python -m local build
 
 images: venv ## Build the project's and Kafka's images
@@ -62,10 +62,10 @@ test-unit: venv ## Unit tests
 	@$(BIN)/pytest -q tests/unit
 
 ##@ Test on the real thing
-test-integration: venv ## Against a real API server and a real Kafka, without a node
+test-integration: cluster-build ## Against a real API server and a real Kafka, without a node
 	@$(BIN)/pytest tests/integration
 
-test-e2e: venv ## Against a real node: the chart, real pods, the whole path
+test-e2e: cluster-build ## Against a real node: the chart, real pods, the whole path
 	@$(BIN)/pytest tests/e2e
 
 test: check test-integration test-e2e ## All that CI runs, in the same order

@@ -1,10 +1,6 @@
 """The chart as Helm renders it, and as the API server takes it."""
 
-import json
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -12,16 +8,12 @@ import yaml
 from eventstreams.core.settings import read, variable
 from eventstreams.main.generate import SET_BY_CHART
 from eventstreams.runtime.settings import OperatorSettings
-from local.binaries import HELM_MODULE, binary, build
-from local.progress import Progress
+from integration.chart.helm import CHART, Manifest, Render, of_kind, run, written
+from local.binaries import binary
 
 pytestmark = pytest.mark.integration
 
-Manifest = dict[str, Any]
-Render = Callable[..., list[Manifest]]
-
-ROOT = Path(__file__).parents[3]
-CHART = ROOT / "charts" / "eventstreams-operator"
+CRDS = CHART.parents[1] / "crds"
 CLUSTER_SCOPED = {
     "ClusterRole",
     "ClusterRoleBinding",
@@ -29,36 +21,6 @@ CLUSTER_SCOPED = {
     "ValidatingAdmissionPolicy",
     "ValidatingAdmissionPolicyBinding",
 }
-
-
-def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-
-
-@pytest.fixture(scope="session")
-def helm() -> Path:
-    build(Progress(), [HELM_MODULE])
-    return binary("helm")
-
-
-@pytest.fixture
-def render(helm: Path, tmp_path: Path) -> Render:
-    def rendered(**values: object) -> list[Manifest]:
-        ran = run(helm, "template", "eventstreams", CHART, "-n", "es", "-f", written(tmp_path, values))
-        assert ran.returncode == 0, ran.stderr
-        return [one for one in yaml.safe_load_all(ran.stdout) if one]
-
-    return rendered
-
-
-def written(folder: Path, values: dict[str, object]) -> Path:
-    path = folder / "values.yaml"
-    path.write_text(json.dumps(values))
-    return path
-
-
-def of_kind(manifests: list[Manifest], *kinds: str) -> list[Manifest]:
-    return [one for one in manifests if one["kind"] in kinds]
 
 
 def environment(manifests: list[Manifest]) -> dict[str, str]:
@@ -172,7 +134,7 @@ def test_the_crds_are_those_in_the_repository_and_outlive_the_release(render: Re
 
     kept = [one["metadata"].pop("annotations") for one in crds]
     assert kept == [{"helm.sh/resource-policy": "keep"}] * 3
-    assert crds == [yaml.safe_load(path.read_text()) for path in sorted((ROOT / "crds").glob("*.yaml"))]
+    assert crds == [yaml.safe_load(path.read_text()) for path in sorted(CRDS.glob("*.yaml"))]
 
 
 def test_the_crds_can_be_left_to_somebody_else(render: Render) -> None:
