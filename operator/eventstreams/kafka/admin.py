@@ -48,6 +48,9 @@ _NOT_STARTED: Final = frozenset(
     {
         KafkaError.NOT_LEADER_FOR_PARTITION,  # what a broker says while the log of a new partition is being made
         KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.OFFSET_NOT_AVAILABLE,  # KIP-207: the leader is new and does not know its end yet
+        KafkaError.FENCED_LEADER_EPOCH,  # KIP-320: broker and client do not know the same leader, for a moment
+        KafkaError.UNKNOWN_LEADER_EPOCH,
         KafkaError.UNKNOWN_TOPIC_OR_PART,
         KafkaError.REPLICA_NOT_AVAILABLE,
         KafkaError.KAFKA_STORAGE_ERROR,

@@ -3,7 +3,7 @@
 import asyncio
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -14,6 +14,7 @@ from eventstreams.kafka.admin import KafkaAdmin
 from eventstreams.kafka.config import Hidden, KafkaConfig
 from eventstreams.kafka.connections import Kafkas
 from eventstreams.kafka.views import AclRule, AdminCall, TopicToCreate
+from integration.waiting import eventually
 from local.kafka import LocalKafka
 
 pytestmark = pytest.mark.integration
@@ -59,19 +60,12 @@ def fresh(name: str = "topic") -> str:
     return f"{name}-{uuid.uuid4().hex[:12]}"
 
 
-async def eventually(is_so: Callable[[], Awaitable[bool]]) -> None:
-    """Wait until it is so: Kafka answers before every broker has applied a change, and tells nobody when."""
-    async with asyncio.timeout(20):
-        while not await is_so():  # noqa: ASYNC110  # there is no event to wait for
-            await asyncio.sleep(0.05)
-
-
 async def is_gone(admin: KafkaAdmin, topic: str) -> bool:
     return await admin.describe(topic) is None
 
 
 async def usable(admin: KafkaAdmin, topic: str, partitions: int) -> None:
-    await eventually(lambda: admin.is_usable(topic, partitions))
+    await eventually(lambda: admin.is_usable(topic, partitions), f"partitions of {topic} that take records")
 
 
 async def test_the_cluster_shows_its_id_and_brokers(admin: KafkaAdmin, kafka: LocalKafka) -> None:
@@ -91,7 +85,7 @@ async def test_a_topic_is_made_described_and_deleted(admin: KafkaAdmin) -> None:
     assert (entries["retention.ms"].value, entries["retention.ms"].is_own) == ("86400000", True)
     assert not entries["segment.ms"].is_own
     await admin.delete(name)
-    await eventually(lambda: is_gone(admin, name))
+    await eventually(lambda: is_gone(admin, name), f"end of {name}")
     await admin.delete(name)
 
 
@@ -194,10 +188,10 @@ async def test_users_and_rights_come_and_go(kafkas: Kafkas, kafka: LocalKafka) -
     async def is_away() -> bool:
         return not await admin.acls(user) and user not in await admin.scram_users()
 
-    await eventually(is_there)
+    await eventually(is_there, "user and rights")
     await admin.delete_acls(user)
     await admin.delete_scram(user)
-    await eventually(is_away)
+    await eventually(is_away, "end of user and rights")
     await admin.delete_scram(user)
 
 
