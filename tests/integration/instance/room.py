@@ -10,8 +10,11 @@ from eventstreams.api.serviceid import ServiceID, ServiceIDStatus
 from eventstreams.api.topic import Topic, TopicStatus
 from eventstreams.core.clock import SystemClock
 from eventstreams.core.key import Key
+from eventstreams.instance.objects import Objects
 from eventstreams.instance.reconcile import InstanceReconciler
+from eventstreams.instance.work import Work
 from eventstreams.kafka.connections import Kafkas
+from eventstreams.kafka.views import AdminCall
 from eventstreams.kube.apis import INSTANCES, SECRETS, SERVICE_IDS, TOPICS, Manifest
 from eventstreams.kube.client import Kube
 from eventstreams.runtime.context import Context
@@ -28,8 +31,9 @@ CA_SECRET = "kafka-ca"
 class Room:
     """One instance's reconciler, as often as a test wants; status is kept as the controller would."""
 
-    def __init__(self, kube: Kube, namespace: str, kafkas: Kafkas) -> None:
+    def __init__(self, kube: Kube, namespace: str, kafkas: Kafkas, admin_calls: list[AdminCall]) -> None:
         self.writes = 0
+        self.admin_calls = admin_calls
         self.key = Key(namespace, "demo")
         self.kube = kube
         self.context = _context(kube.guarded(self._count), namespace, kafkas)
@@ -46,9 +50,7 @@ class Room:
     async def reconcile(self) -> Outcome[InstanceStatus]:
         """Reconcile once, write the status, and return what came of it."""
         self.writes = 0
-        manifest = await self.kube.get(INSTANCES, *self.key)
-        assert manifest is not None
-        resource = self.context.instances.store.put(manifest)
+        resource = (await self.work()).instance
         outcome = await self.reconciler.reconcile(resource)
         assert outcome is not None
         before, self.writes = self.writes, 0
@@ -60,16 +62,24 @@ class Room:
         """Reconcile once and return the reason of each condition."""
         return {one.type: str(one.reason) for one in (await self.reconcile()).findings}
 
+    async def work(self) -> Work:
+        """Return what a pass over the instance begins with."""
+        manifest = await self.kube.get(INSTANCES, *self.key)
+        assert manifest is not None
+        resource = self.context.instances.store.put(manifest)
+        return Work(resource, Objects(self.context.kube, resource), self.context.clock.now())
+
     def _count(self) -> None:
         self.writes += 1
 
 
 @asynccontextmanager
-async def room_in(kube: Kube, namespace: str) -> AsyncIterator[Room]:
+async def room_in(kube: Kube, namespace: str, *, kafka_seconds: float = 5) -> AsyncIterator[Room]:
     """Return a room for one instance in `namespace`; its connections are closed afterwards."""
-    kafkas = Kafkas(timeout_seconds=5)
+    calls: list[AdminCall] = []
+    kafkas = Kafkas(timeout_seconds=kafka_seconds, record=calls.append)
     try:
-        yield Room(kube, namespace, kafkas)
+        yield Room(kube, namespace, kafkas, calls)
     finally:
         await kafkas.close()
 

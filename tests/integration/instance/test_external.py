@@ -242,7 +242,7 @@ async def test_hostnames_go_into_the_certificate_and_the_first_is_the_endpoint(r
 
     endpoints = (await live(room, INSTANCES, "demo"))["status"]["endpoints"]
 
-    assert [one["uri"] for one in endpoints if one["scope"] == "external"][0] == "https://es.example.com:443"
+    assert next(one["uri"] for one in endpoints if one["scope"] == "external") == "https://es.example.com:443"
     pem = base64.b64decode((await live(room, SECRETS, "demo-rest-tls"))["data"]["tls.crt"])
     assert {"es.example.com", "10.1.2.3"} <= names_of(x509.load_pem_x509_certificate(pem))
 
