@@ -68,8 +68,8 @@ class Reason(Enum):
     # Topic
     TOPIC_EXISTS = Explained(
         "TopicExists",
-        "a topic of that name exists already and adoptionPolicy does not allow taking it over",
-        "set adoptionPolicy to Adopt, make the spec equal to the topic, or choose another name",
+        "a topic of that name exists already and differs from the spec, so it is not taken over",
+        "make the spec equal to the topic, delete the topic, or choose another spec.name",
     )
     TOPIC_CLAIMED = Explained(
         "TopicClaimed",

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from eventstreams.api import conditions
-from eventstreams.api.instance import EventStreamsInstance
 from eventstreams.api.topic import Topic
 from eventstreams.core.consent import InstanceRef, Request, consent
 from eventstreams.core.errors import NotYetError, RefusedError
@@ -32,20 +31,25 @@ def instance_key(topic: Topic) -> Key:
 
 def cluster_of(topic: Topic, context: Context) -> str | None:
     """Return the id of the Kafka that a Topic may use, None while it may use none: then it has no claim either."""
-    instance = instance_of(topic, context)
-    if instance is None or instance.status.kafka is None:
+    instance = context.instances.store.get(instance_key(topic))
+    if instance is None or instance.status.kafka is None or is_abandoned(topic, context):
         return None
     return instance.status.kafka.cluster_id
 
 
-def instance_of(topic: Topic, context: Context) -> EventStreamsInstance | None:
-    """Return the instance a Topic may use, None when it is not there, is being deleted, or does not allow it."""
+def is_abandoned(topic: Topic, context: Context) -> bool:
+    """Tell whether the instance is gone, is going, or does not allow the topic: then Kafka is left as it is."""
+    key = instance_key(topic)
+    instance = context.instances.store.get(key)
+    if not context.instances.store.has(key) or (
+        instance is not None and instance.metadata.deletion_timestamp is not None
+    ):
+        return True
     try:
-        instance = context.instances.store.get(instance_key(topic))
         agree(topic)
     except RefusedError:
-        return None
-    return None if instance is None or instance.metadata.deletion_timestamp is not None else instance
+        return True
+    return False
 
 
 def agree(topic: Topic) -> None:

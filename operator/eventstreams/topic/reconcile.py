@@ -22,7 +22,7 @@ from eventstreams.kube.apis import TOPICS
 from eventstreams.runtime.context import Context
 from eventstreams.runtime.controller import Outcome, key_of_resource
 from eventstreams.topic.claims import Claimant, Names, holder
-from eventstreams.topic.place import Place, cluster_of, instance_of, place_of
+from eventstreams.topic.place import Place, cluster_of, is_abandoned, place_of
 from eventstreams.topic.plan import Action, Create, Delete, Note, Plan, Seen, Standing, plan
 
 logger = logging.getLogger(__name__)
@@ -94,10 +94,10 @@ class TopicReconciler:
         except RefusedError as error:
             cure = _CURES.get(error.reason, "correct the spec")
             todo = Plan(refusal=RefusedError(error.reason, f"{error.message}; {cure}"))
+        await self._tell(resource, todo.note)
         if todo.holds:
             is_new = bool(todo.actions)
             view = await self._usable(resource, view, place.admin, patience_seconds=START_SECONDS if is_new else 0.0)
-        await self._tell(resource, todo.note)
         return Outcome(_status(resource, todo, view), _findings(todo))
 
     async def _let_go(self, resource: Topic) -> None:
@@ -110,7 +110,7 @@ class TopicReconciler:
         has_business = (
             resource.spec.deletion_policy is DeletionPolicy.DELETE
             and resource.status.topic_id is not None
-            and instance_of(resource, self._context) is not None
+            and not is_abandoned(resource, self._context)
         )
         if has_business:
             place = place_of(resource, self._context)

@@ -193,6 +193,19 @@ async def test_a_topic_made_anew_by_somebody_is_not_deleted_with_the_resource(
     assert await kafka_has(rig, name)
 
 
+async def test_a_deletion_waits_for_kafka_and_says_so(rig: Rig, operating: None, name: str) -> None:
+    await rig.topic(name, deletionPolicy="Delete")
+    await rig.ready(name)
+    await rig.instance(available=False)
+    await rig.delete(name)
+    ready = await rig.condition(name, "Ready", "False")
+    assert ready["reason"] == "KafkaUnavailable"
+    assert "next attempt" in ready["message"]
+    await rig.instance(available=True)
+    await rig.gone(name)
+    assert not await kafka_has(rig, name)
+
+
 async def test_an_instance_that_is_gone_lets_its_topics_go(rig: Rig, operating: None, name: str) -> None:
     await rig.topic(name, deletionPolicy="Delete")
     await rig.ready(name)
