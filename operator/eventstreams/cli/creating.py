@@ -20,6 +20,7 @@ async def created(session: Session, screen: Screen, api: "API", manifest: Manife
     `screen` shows that something is going on. Raises FailedError when it exists already, is refused, or takes longer
     than the timeout.
     """
+    timeout = seconds(creating.timeout)
     if creating.dry_run is DryRun.CLIENT:
         return manifest
     from eventstreams.kube.errors import AlreadyExistsError
@@ -36,4 +37,4 @@ async def created(session: Session, screen: Screen, api: "API", manifest: Manife
     if not creating.wait:
         return made
     with screen.working(f"Waiting for {api.kind} {metadata['name']} to be Ready"):
-        return await until_ready(session.program, kube, api, made, seconds(creating.timeout))
+        return await until_ready(session.program, kube, api, made, timeout)

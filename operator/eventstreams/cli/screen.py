@@ -33,7 +33,7 @@ class Screen:
 
     def pairs(self, pairs: Sequence[tuple[str, str]]) -> None:
         """Print labels and values in two columns; a pair without value is left out."""
-        width = max(len(label) for label, _ in pairs) + 3
+        width = max(len(label) for label, _ in pairs) + 2
         for label, value in pairs:
             if value:
                 self.say(f"{label:<{width}}{value}")
