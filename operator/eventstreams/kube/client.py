@@ -189,7 +189,8 @@ class Kube:
     ) -> Manifest:
         """Merge `body` into an object (RFC 7386: null removes, lists are replaced).
 
-        A `metadata.resourceVersion` or `metadata.uid` in `body` is a precondition. Raises ChangedError, NotFoundError.
+        A `metadata.resourceVersion` in `body` is a precondition, and enough of one: no two objects ever have the same
+        (`metadata.uid` is ignored by a patch of a status). Raises ChangedError, NotFoundError.
         """
         self._guard()
         path = api.path(namespace, name, subresource)
@@ -250,7 +251,7 @@ class Kube:
             accept = _METADATA_ONLY if metadata_only else "application/json"
             page = await self._call("GET", api.path(namespace), query=query, accept=accept)
             version = version or page["metadata"]["resourceVersion"]
-            for item in page["items"]:
+            for item in page["items"] or ():  # null when a list of metadata is empty
                 item["apiVersion"], item["kind"] = api.api_version, api.kind
                 items.append(item)
             token = page["metadata"].get("continue", "")

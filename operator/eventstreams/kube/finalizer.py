@@ -32,11 +32,5 @@ async def drop(kube: Kube, api: API, obj: Resource) -> None:
 
 async def _write(kube: Kube, api: API, obj: Resource, finalizers: list[str]) -> Manifest:
     metadata = obj.metadata
-    body = {
-        "metadata": {
-            "resourceVersion": metadata.resource_version,
-            "uid": metadata.uid,
-            "finalizers": finalizers,
-        }
-    }
+    body = {"metadata": {"resourceVersion": metadata.resource_version, "finalizers": finalizers}}
     return await kube.patch(api, metadata.namespace, metadata.name, body)

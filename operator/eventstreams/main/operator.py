@@ -64,7 +64,7 @@ def start(environment: Mapping[str, str]) -> int:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_until_signalled(settings))
-    except Exception as error:  # the outermost place
+    except Exception as error:  # noqa: BLE001  # the outermost place
         _report(error)
         return EXIT_ERROR
     return 0

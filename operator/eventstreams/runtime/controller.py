@@ -287,10 +287,7 @@ class Controller(Generic[T, S]):
         if not patch:
             return resource
         metadata = resource.metadata
-        body = {
-            "metadata": {"resourceVersion": metadata.resource_version, "uid": metadata.uid},
-            "status": patch,
-        }
+        body = {"metadata": {"resourceVersion": metadata.resource_version}, "status": patch}
         stored = await self._kube.patch(self.api, metadata.namespace, metadata.name, body, subresource="status")
         self._metrics.status_writes.labels(self.api.kind).inc()
         return self.store.put(stored)

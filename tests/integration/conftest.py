@@ -1,0 +1,95 @@
+"""What integration tests stand on: a real API server with our CRDs, a real broker, the operator as a process.
+
+Each test session has a control plane and a broker of its own, started when first asked for and gone at the end, so
+that sessions do not meet. Each test has a namespace of its own.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from eventstreams.kube.apis import INSTANCES, NAMESPACES, SERVICE_IDS, TOPICS
+from eventstreams.kube.client import Kube
+from eventstreams.kube.errors import NotFoundError
+from integration.operator_process import OperatorProcess
+from integration.waiting import until
+from local.kafka import LocalKafka
+from local.light import LightCluster
+
+CRDS = Path(__file__).parents[2] / "crds"
+
+
+async def connect(kubeconfig: Path) -> Kube:
+    return await Kube.connect(timeout_seconds=10, user_agent="tests", kubeconfig=str(kubeconfig))
+
+
+async def apply_crds(kubeconfig: Path) -> None:
+    """Apply the CRDs and return when their objects can be listed: that comes a moment after `Established`."""
+    kube = await connect(kubeconfig)
+    try:
+        for path in sorted(CRDS.glob("*.yaml")):
+            await kube.apply(yaml.safe_load(path.read_text()))
+        for api in (INSTANCES, TOPICS, SERVICE_IDS):
+            async with until(f"{api.plural} can be listed", seconds=20) as looking:
+                async for _ in looking:
+                    try:
+                        await kube.list(api, None)
+                        break
+                    except NotFoundError:
+                        continue
+    finally:
+        await kube.close()
+
+
+@pytest.fixture(scope="session")
+def light_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LightCluster]:
+    """Return a control plane with fake nodes: it can be broken and brought `up` again."""
+    cluster = LightCluster(state=tmp_path_factory.mktemp("cluster"))
+    try:
+        cluster.up()
+        yield cluster
+    finally:
+        cluster.down(wipe=True)
+
+
+@pytest.fixture(scope="session")
+def control_plane(light_cluster: LightCluster) -> Path:
+    """Return the kubeconfig of a real API server that serves our kinds."""
+    asyncio.run(apply_crds(light_cluster.kubeconfig))
+    return light_cluster.kubeconfig
+
+
+@pytest.fixture
+async def kube(control_plane: Path) -> AsyncIterator[Kube]:
+    """Return a client with all rights."""
+    kube = await connect(control_plane)
+    yield kube
+    await kube.close()
+
+
+@pytest.fixture
+async def namespace(kube: Kube) -> AsyncIterator[str]:
+    """Return a fresh namespace, deleted in the background afterwards."""
+    name = f"test-{secrets.token_hex(4)}"
+    await kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    yield name
+    await kube.delete(NAMESPACES, None, name)
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[LocalKafka]:
+    """Return a broker on loopback."""
+    with LocalKafka() as kafka:
+        yield kafka
+
+
+@pytest.fixture
+async def operator(control_plane: Path, namespace: str, tmp_path: Path) -> AsyncIterator[OperatorProcess]:
+    """Return the operator at work in the test's namespace, as a process of its own; stopped afterwards."""
+    process = OperatorProcess(control_plane, namespace, tmp_path / "operator.log")
+    async with process:
+        yield process
