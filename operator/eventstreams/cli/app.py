@@ -1,7 +1,8 @@
 """The commands of `kubectl es`: flags in, one function that does the work, one that prints."""
 
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -178,8 +179,17 @@ async def write_certificates(
     screen.say("OK", GOOD)
 
 
-def build(program: Program) -> typer.Typer:
-    """Return all commands, working in the surroundings given."""
+COMMANDS: Final[Mapping[str, Callable[..., Awaitable[None]]]] = {
+    "init": init,
+    "topics": list_topics,
+    "topic-create": topic_create,
+    "iam-service-id-create": iam_service_id_create,
+    "certificates": write_certificates,
+}
+
+
+def build(program: Program, *, width: int | None = None) -> typer.Typer:
+    """Return all commands, working in the surroundings given. `width`: columns of help, by default the terminal's."""
     app = typer.Typer(
         name="kubectl es",
         help=HELP,
@@ -187,15 +197,9 @@ def build(program: Program) -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode="rich" if program.stdout.isatty() else None,
-        context_settings={"help_option_names": ["-h", "--help"]},
+        context_settings={"help_option_names": ["-h", "--help"], "terminal_width": width},
     )
-    for name, function in (
-        ("init", init),
-        ("topics", list_topics),
-        ("topic-create", topic_create),
-        ("iam-service-id-create", iam_service_id_create),
-        ("certificates", write_certificates),
-    ):
+    for name, function in COMMANDS.items():
         app.command(name)(command(program, function))
     return app
 

@@ -28,3 +28,7 @@ def run(arguments: Sequence[str], program: Program) -> int:
         program.stderr.write("\nThis is an error in kubectl es itself: please report it with the lines above.\n")
         return EXIT_BUG
     return 0
+
+
+if __name__ == "__main__":
+    main()

@@ -1,7 +1,7 @@
 """Write every generated file, or say which ones are stale: `python -m eventstreams.main.generate [--check]`.
 
-The kinds, reasons and settings in the code are the source; CRDs, the chart's copy of them and the reference pages
-follow. Run by `make generate` and `make generated-fresh`, from a work tree.
+The kinds, reasons, settings and commands in the code are the source; CRDs, the chart's copy of them and the
+reference pages follow. Run by `make generate` and `make generated-fresh`, from a work tree.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from typing_extensions import override
 from eventstreams.api import reference
 from eventstreams.api.kinds import KINDS
 from eventstreams.api.schema import custom_resource_definition, schema_of
+from eventstreams.cli.reference import page as cli_page
 from eventstreams.core import metrics
 from eventstreams.core.names import GROUP
 from eventstreams.core.reasons import Reason
@@ -91,6 +92,7 @@ def generated() -> Iterator[tuple[Path, str]]:
     yield pages / "api.md", reference.kinds_page(KINDS)
     yield pages / "reasons.md", reference.reasons_page(reason.value for reason in Reason)
     yield pages / "metrics.md", reference.metrics_page([("eventstreams-operator", metrics.OPERATOR)])
+    yield pages / "cli.md", cli_page()
     yield pages / "settings.md", reference.settings_page(PROCESSES)
 
 
