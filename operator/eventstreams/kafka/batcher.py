@@ -59,7 +59,8 @@ class Batcher(Generic[Item, Result]):
         self._limit = limit
         self._room = asyncio.Semaphore(room)
         self._waiting: list[_Call[Item, Result]] = []
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._is_leaving = False
         self._under_way = False
         self._calls = 0
         self._on_idle: Callable[[], None] | None = None
@@ -86,7 +87,8 @@ class Batcher(Generic[Item, Result]):
                 return [call.answer.exception() or call.answer.result() for call in calls]
         finally:
             for call in calls:
-                call.answer.cancel()  # does nothing to what is answered
+                if not call.answer.cancel() and not call.answer.cancelled():
+                    call.answer.exception()  # looked at: asyncio logs errors that nobody looked at
             self._calls -= 1
             self._settle()
 
@@ -99,16 +101,18 @@ class Batcher(Generic[Item, Result]):
         """See to it that the next batch leaves: now when it is full, else after the linger, never beside another."""
         if self._under_way or not self._waiting:
             return
-        full = len(self._waiting) >= self._limit
-        if self._timer is not None:
-            if not full:
-                return
-            self._timer.cancel()
-        delay = 0.0 if full else self._linger_seconds
-        self._timer = asyncio.get_running_loop().call_later(delay, self._send)
+        loop = asyncio.get_running_loop()
+        is_full = len(self._waiting) >= self._limit
+        if self._timer is None and not is_full:
+            self._timer = loop.call_later(self._linger_seconds, self._send)
+        elif is_full and not self._is_leaving:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = loop.call_soon(self._send)
+            self._is_leaving = True  # else each further call would put the departure off
 
     def _send(self) -> None:
-        self._timer = None
+        self._timer, self._is_leaving = None, False
         batch = self._next_batch()
         if not batch:
             self._settle()

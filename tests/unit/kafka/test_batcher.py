@@ -155,6 +155,18 @@ async def test_a_full_batch_leaves_and_the_rest_follows(backend: Backend) -> Non
     assert backend.batches == [["a", "b"], ["c", "d"], ["e"]]
 
 
+async def test_calls_that_keep_coming_do_not_put_a_full_batch_off(backend: Backend) -> None:
+    lane = batcher(backend, limit=2)
+    async with asyncio.TaskGroup() as group:
+        for item in "abcdef":
+            group.create_task(lane.call(item))
+            await asyncio.sleep(0)
+        assert backend.batches == [["a", "b"]]
+        for number in range(3):
+            await until_sent(backend, number + 1)
+            backend.answer(number)
+
+
 async def test_a_full_queue_makes_call_wait(backend: Backend) -> None:
     lane = batcher(backend, room=2)
     async with asyncio.TaskGroup() as group:
