@@ -125,6 +125,8 @@ def _range(schema: Schema, low: str, high: str, unit: str) -> str:
     match schema.get(low), schema.get(high):
         case None, None:
             return ""
+        case 1, None if unit:
+            return ", not empty"
         case least, None:
             return f", at least {least}{unit}"
         case None | 0 | 1, most if unit:

@@ -20,9 +20,12 @@ from eventstreams.api.kinds import KINDS
 from eventstreams.api.schema import custom_resource_definition, schema_of
 from eventstreams.cli.reference import page as cli_page
 from eventstreams.core import metrics
+from eventstreams.core.metrics import Metric
 from eventstreams.core.names import GROUP
 from eventstreams.core.reasons import Reason
 from eventstreams.core.settings import Settings
+from eventstreams.producer.metrics import GAUGES, RECORD_BYTES, REQUEST_SECONDS, REQUESTS
+from eventstreams.producer.settings import ProducerSettings
 from eventstreams.runtime.settings import OperatorSettings
 
 ROOT: Final = Path(__file__).parents[3]
@@ -46,7 +49,10 @@ SET_BY_CHART: Final = frozenset(
 )
 """Settings that follow from other values of the chart, and so are not among its `settings`."""
 
-PROCESSES: Final[tuple[tuple[str, type[Settings]], ...]] = (("eventstreams-operator", OperatorSettings),)
+PROCESSES: Final[tuple[tuple[str, type[Settings], tuple[Metric, ...]], ...]] = (
+    ("eventstreams-operator", OperatorSettings, metrics.OPERATOR),
+    ("eventstreams-producer", ProducerSettings, (REQUESTS, REQUEST_SECONDS, RECORD_BYTES, *GAUGES)),
+)
 
 
 class _Dumper(yaml.SafeDumper):
@@ -91,9 +97,9 @@ def generated() -> Iterator[tuple[Path, str]]:
     pages = Path("docs/reference")
     yield pages / "api.md", reference.kinds_page(KINDS)
     yield pages / "reasons.md", reference.reasons_page(reason.value for reason in Reason)
-    yield pages / "metrics.md", reference.metrics_page([("eventstreams-operator", metrics.OPERATOR)])
+    yield pages / "metrics.md", reference.metrics_page((command, measured) for command, _, measured in PROCESSES)
     yield pages / "cli.md", cli_page()
-    yield pages / "settings.md", reference.settings_page(PROCESSES)
+    yield pages / "settings.md", reference.settings_page((command, settings) for command, settings, _ in PROCESSES)
 
 
 def main() -> int:
