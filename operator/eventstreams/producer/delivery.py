@@ -63,6 +63,7 @@ class KafkaProducer(Protocol):
         topic: str,
         value: bytes,
         key: bytes | None,
+        /,
         *,
         on_delivery: Callable[[KafkaError | None, Message], None],
         headers: Headers,

@@ -88,8 +88,8 @@ class Server:
         lacks = []
         if self._keys.missing:
             lacks.append(f"keyring shards {', '.join(map(str, self._keys.missing))}")
-        if not self._delivery.is_ready:
-            lacks.append("Kafka's producers")
+        if not (self._delivery.is_ready and self._topics.has_answered):
+            lacks.append("Kafka")
         return lacks
 
     def is_stuck(self) -> bool:

@@ -184,7 +184,9 @@ class TLS(asyncio.Protocol):
         except ssl.SSLWantReadError:  # half a record
             pass
         except ssl.SSLError:
+            self._flush()  # the alert that says why
             self.abort()
+            return
         self._flush()
 
     def _flush(self) -> None:

@@ -101,6 +101,11 @@ class TopicMap:
         """Whether Kafka has not answered for some time, or never."""
         return self._answered_at is None or self._loop.time() - self._answered_at > AWAY_SECONDS
 
+    @property
+    def has_answered(self) -> bool:
+        """Whether Kafka has ever answered."""
+        return self._answered_at is not None
+
     def __len__(self) -> int:
         return len(self._known)
 

@@ -1,0 +1,40 @@
+"""Loads the cases in http_cases/*.toml."""
+
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from unit.producer.rig import KEY, post
+
+FOLDER = Path(__file__).parent / "http_cases"
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    rfc: str
+    data: bytes
+    answers: list[int]
+    is_open: bool
+
+
+def cases() -> Iterator[Case]:
+    for path in sorted(FOLDER.glob("*.toml")):
+        for raw in tomllib.loads(path.read_text(encoding="utf-8"))["case"]:
+            yield Case(raw["name"], raw["rfc"], _bytes(raw["send"]), raw["answers"], raw["fate"] == "open")
+
+
+def _bytes(text: str) -> bytes:
+    for mark, value in {
+        "%AUTH%": "Authorization: Bearer %KEY%\r\nContent-Type: text/plain\r\n",
+        "%JSON%": "Authorization: Bearer %KEY%\r\nContent-Type: application/json\r\n",
+        "%KEY%": KEY.reveal(),
+        "%GOOD%": post().decode(),
+        "%BIG%": "x" * 1001,
+        "%LONG_URI%": "x" * 10_250,
+        "%LONG_HEAD%": "x" * 17_000,
+        "%MANY_FIELDS%": "X: y\r\n" * 100,
+    }.items():
+        text = text.replace(mark, value)
+    return text.encode("latin-1")

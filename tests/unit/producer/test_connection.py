@@ -1,0 +1,270 @@
+"""The invariants at the head of connection.py, and the deadlines."""
+
+import logging
+from collections.abc import Callable
+
+import pytest
+from confluent_kafka import KafkaError
+
+from eventstreams.producer.connection import Connection
+from unit.producer.rig import LIMITS, NOW, Rig, Wire, post, statuses
+
+
+def refused(wire: Wire) -> bytes:
+    return bytes(wire.written).partition(b"\r\n\r\n")[2]
+
+
+def test_answers_leave_in_the_order_of_the_requests() -> None:
+    rig = Rig()
+    connection, wire = rig.connect()
+    connection.data_received(post() + post("/topics/gone/records") + post())
+    assert wire.written == b""
+
+    rig.kafka.sent.pop(1).ticket.stored(0, 5, int(NOW * 1000))
+    assert wire.written == b""
+    rig.kafka.confirm()
+
+    assert wire.statuses == [200, 404, 200]
+    assert wire.written.index(b'"offset": 0') < wire.written.index(b'"offset": 5')
+
+
+def test_a_request_gets_one_answer_when_two_reports_come() -> None:
+    rig = Rig()
+    connection, wire = rig.connect()
+    connection.data_received(post())
+    ticket = rig.kafka.sent[0].ticket
+
+    ticket.stored(0, 1, 0)
+    ticket.failed(KafkaError(KafkaError._MSG_TIMED_OUT))
+
+    assert wire.statuses == [200]
+
+
+def test_nothing_touches_the_wire_after_the_connection_is_lost() -> None:
+    rig = Rig()
+    connection, wire = rig.connect()
+    connection.data_received(post() + post())
+
+    connection.connection_lost(None)
+    rig.kafka.confirm()
+
+    assert wire.written == b""
+    assert not rig.endpoint.clients
+
+
+def test_reading_pauses_while_too_many_answers_are_due_and_nothing_is_lost() -> None:
+    rig = Rig()
+    connection, wire = rig.connect()
+
+    connection.data_received(post() * (LIMITS.pipelined + 10))
+    assert (wire.is_reading, len(rig.kafka.sent)) == (False, LIMITS.pipelined)
+    rig.kafka.confirm()
+
+    assert wire.statuses == [200] * (LIMITS.pipelined + 10)
+    assert wire.is_reading
+
+
+def test_reading_pauses_while_the_client_does_not_read_its_answers() -> None:
+    rig = Rig()
+    connection, wire = rig.connect()
+
+    connection.pause_writing()
+    connection.data_received(post())
+    before = (wire.is_reading, len(rig.kafka.sent))
+    connection.resume_writing()
+
+    assert (before, wire.is_reading, len(rig.kafka.sent)) == ((False, 0), True, 1)
+
+
+def test_a_bug_costs_the_connection_and_is_answered_500(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(_topic: str) -> int:
+        raise ZeroDivisionError
+
+    rig = Rig()
+    monkeypatch.setattr(rig.kafka, "find", broken)
+
+    wire = rig.talk([post() + post()])
+
+    assert (wire.statuses, wire.has_ended) == ([500], True)
+    assert "Bug met" in caplog.text
+
+
+def test_a_half_closed_client_gets_its_answers() -> None:
+    rig = Rig()
+    connection, wire = rig.connect()
+    connection.data_received(post() + post())
+
+    connection.eof_received()
+    assert wire.is_open
+    rig.kafka.confirm()
+
+    assert wire.statuses == [200, 200]
+    assert wire.is_closed
+
+
+@pytest.mark.parametrize("sent", [post()[:-1], post()[:30]])
+def test_a_request_that_ends_too_early_is_not_stored(sent: bytes) -> None:
+    rig = Rig()
+    connection, wire = rig.connect()
+    connection.data_received(sent)
+
+    connection.eof_received()
+
+    assert not rig.kafka.sent
+    assert (wire.statuses, wire.is_closed) == ([400], True)
+
+
+def test_100_continue_is_sent_when_the_body_is_awaited_and_its_turn_has_come() -> None:
+    rig = Rig()
+    connection, wire = rig.connect()
+    head, body = post("/topics/orders/records", b"hello", "Expect: 100-continue").split(b"\r\n\r\n")
+
+    connection.data_received(post() + head + b"\r\n\r\n")
+    assert wire.written == b""
+    rig.kafka.confirm()
+    assert wire.written.endswith(b"HTTP/1.1 100 Continue\r\n\r\n")
+    connection.data_received(body)
+    rig.kafka.confirm()
+
+    assert wire.statuses == [200, 200]
+
+
+def test_a_closing_answer_is_followed_by_a_half_close_and_some_patience() -> None:
+    rig = Rig()
+    connection, wire = rig.connect()
+    connection.data_received(b"nonsense\r\n\r\n")
+    assert wire.has_ended
+    assert not wire.is_closed
+
+    connection.data_received(b"x" * LIMITS.linger_bytes)
+    assert not wire.is_aborted
+    connection.data_received(b"x")
+
+    assert wire.is_aborted
+
+
+def test_a_client_that_closes_after_the_answer_is_closed_at_once() -> None:
+    rig = Rig()
+    connection, wire = rig.connect()
+    connection.data_received(b"nonsense\r\n\r\n")
+
+    connection.eof_received()
+
+    assert wire.is_closed
+
+
+def linger(connection: Connection) -> None:
+    connection.data_received(b"nonsense\r\n\r\n")
+
+
+def head(connection: Connection) -> None:
+    connection.data_received(post()[:20])
+
+
+def body(connection: Connection) -> None:
+    connection.data_received(post()[:-1])
+
+
+def idle(connection: Connection) -> None:
+    pass
+
+
+def deaf(connection: Connection) -> None:
+    connection.pause_writing()
+
+
+@pytest.mark.parametrize(
+    ("begin", "seconds", "codes", "fate"),
+    [
+        (linger, LIMITS.linger_seconds, [400], "aborted"),
+        (head, LIMITS.head_seconds, [408], "ended"),
+        (body, LIMITS.body_seconds, [408], "ended"),
+        (idle, LIMITS.idle_seconds, [], "ended"),
+        (deaf, LIMITS.write_seconds, [], "aborted"),
+    ],
+)
+def test_each_deadline_is_kept_and_not_a_second_early(
+    begin: Callable[[Connection], None], seconds: float, codes: list[int], fate: str
+) -> None:
+    rig = Rig()
+    connection, wire = rig.connect()
+    begin(connection)
+    before = (wire.has_ended, wire.is_aborted)
+
+    rig.sweep(seconds - 0.5)
+    assert (wire.has_ended, wire.is_aborted) == before
+    rig.sweep(1)
+
+    assert (wire.statuses, wire.is_aborted) == (codes, fate == "aborted")
+    assert wire.has_ended or wire.is_aborted
+
+
+def test_a_head_that_drips_in_is_late_all_the_same() -> None:
+    rig = Rig()
+    connection, wire = rig.connect()
+    for byte in post()[:15]:
+        connection.data_received(bytes([byte]))
+        rig.sweep(1)
+
+    assert wire.statuses == [408]
+
+
+def test_a_record_that_is_never_reported_is_answered_408_which_says_what_that_means() -> None:
+    rig = Rig()
+    connection, wire = rig.connect()
+    connection.data_received(post())
+
+    rig.sweep(LIMITS.request_seconds + 0.1)
+
+    assert wire.statuses == [408]
+    assert b"may or may not be stored" in refused(wire)
+    assert wire.is_open
+
+
+def test_an_old_connection_ends_with_its_next_answer() -> None:
+    rig = Rig()
+    connection, wire = rig.connect()
+    rig.now += 301
+
+    connection.data_received(post())
+    rig.kafka.confirm()
+
+    assert b"\r\nConnection: close\r\n" in wire.written
+    assert wire.has_ended
+
+
+def test_draining_makes_each_answer_the_last_but_waits_for_all_that_is_due() -> None:
+    rig = Rig()
+    connection, wire = rig.connect()
+    connection.data_received(post() + post())
+
+    rig.endpoint.is_draining = True
+    rig.kafka.confirm()
+
+    assert statuses(wire.written) == [200, 200]
+    assert wire.written.count(b"Connection: close") == 1
+    assert wire.has_ended
+
+
+def test_one_connection_too_many_is_dropped() -> None:
+    rig = Rig()
+    rig.endpoint._limits = LIMITS.__class__(connections=1)
+    rig.connect()
+
+    _, second = rig.connect()
+
+    assert second.is_aborted
+
+
+def test_a_flood_of_refusals_does_not_flood_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    rig = Rig()
+
+    for _ in range(10):
+        rig.talk([post(key="wrong") * 10])
+    rig.sweep(1)
+
+    assert len(caplog.records) == 21
+    assert caplog.records[-1].__dict__["requests"] == 80

@@ -1,0 +1,174 @@
+"""What is stored and what is answered, through the real connection."""
+
+import json
+import logging
+from typing import Any
+
+import pytest
+from confluent_kafka import KafkaError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eventstreams.core.keyring import Shard
+from eventstreams.producer.answers import unavailable
+from unit.producer.rig import KEY, OTHER_KEY, Rig, Wire, post
+
+
+def answer(wire: Wire) -> Any:
+    return json.loads(bytes(wire.written).partition(b"\r\n\r\n")[2])
+
+
+def test_success_is_answered_in_the_shape_of_the_contract() -> None:
+    wire = Rig().talk([post()])
+
+    assert answer(wire) == {
+        "metadata": {"topic": "orders", "timestamp": "2026-11-23T08:53:20.045Z", "partition": 2, "offset": 0}
+    }
+
+
+def test_an_error_is_answered_in_the_shape_of_v1_1_0_with_its_incident_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+
+    found = answer(Rig().talk([post("/topics/gone/records")]))
+
+    error = found["error"]
+    assert found == {"error_code": 404, "message": error["message"], "error": error}
+    assert error == {
+        "error_code": 404,
+        "message": "the topic does not exist: create it, or correct the path",
+        "incident": caplog.records[0].__dict__["incident"],
+        "topic": "gone",
+    }
+
+
+def test_a_401_carries_its_challenge_and_a_405_what_is_allowed() -> None:
+    unauthorized = Rig().talk([post(key="wrong")])
+    not_allowed = Rig().talk([b"GET /topics/orders/records HTTP/1.1\r\nHost: es\r\n\r\n"])
+
+    assert b"\r\nWWW-Authenticate: Bearer " in unauthorized.written
+    assert b"\r\nAllow: POST\r\n" in not_allowed.written
+
+
+@given(st.binary(min_size=1, max_size=1000))
+def test_the_body_is_stored_unchanged(body: bytes) -> None:
+    rig = Rig()
+
+    rig.talk([post(body=body)])
+
+    assert rig.kafka.stored[0].value == body
+
+
+def test_a_topic_that_is_unheard_of_is_asked_for_once_and_then_used() -> None:
+    rig = Rig()
+    connection, wire = rig.connect()
+    connection.data_received(post("/topics/unheard/records"))
+    assert not rig.kafka.sent
+
+    rig.kafka.answer(partitions=1)
+    rig.kafka.confirm()
+
+    assert wire.statuses == [200]
+
+
+@pytest.mark.parametrize(("partitions", "status"), [(0, 404), (None, 503)])
+def test_a_topic_that_kafka_denies_is_404_and_one_it_does_not_tell_of_503(partitions: int | None, status: int) -> None:
+    rig = Rig()
+    connection, wire = rig.connect()
+    connection.data_received(post("/topics/unheard/records"))
+
+    rig.kafka.answer(partitions)
+
+    assert wire.statuses == [status]
+
+
+def test_kafka_away_is_503_with_retry_after_and_says_not_stored() -> None:
+    rig = Rig()
+    rig.kafka.is_away = True
+
+    wire = rig.talk([post()])
+
+    assert wire.statuses == [503]
+    assert b"\r\nRetry-After: 2\r\n" in wire.written
+    assert "not stored" in answer(wire)["message"]
+    assert not rig.kafka.stored
+
+
+def test_a_full_queue_is_503() -> None:
+    rig = Rig()
+    rig.kafka.refusal = unavailable("too many records wait for Kafka already")
+
+    assert rig.talk([post()]).statuses == [503]
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "says"),
+    [
+        (KafkaError._MSG_TIMED_OUT, 408, "may or may not be stored"),
+        (KafkaError._PURGE_INFLIGHT, 408, "may or may not be stored"),
+        (KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND, 408, "may or may not be stored"),
+        (KafkaError.MSG_SIZE_TOO_LARGE, 400, "max.message.bytes; not stored"),
+        (KafkaError.INVALID_RECORD, 400, "a compacted topic needs a key; not stored"),
+        (KafkaError.UNKNOWN_TOPIC_OR_PART, 404, "does not exist; not stored"),
+        (KafkaError.TOPIC_AUTHORIZATION_FAILED, 503, "not stored"),
+        (KafkaError._PURGE_QUEUE, 503, "not stored"),
+    ],
+)
+def test_a_failed_delivery_says_whether_the_record_may_be_stored(error: int, status: int, says: str) -> None:
+    rig = Rig()
+    connection, wire = rig.connect()
+    connection.data_received(post())
+
+    rig.kafka.fail(error)
+
+    assert wire.statuses == [status]
+    assert says in answer(wire)["message"]
+    assert answer(wire)["error"].get("kafka_error_code") == (error if error > 0 else None)
+
+
+def test_a_key_works_from_the_moment_it_is_in_the_keyring_until_it_is_not() -> None:
+    rig = Rig()
+    connection, wire = rig.connect()
+    connection.data_received(post())
+    rig.kafka.confirm()
+    rig.keys.replace(0, Shard(2, ()))
+    connection.data_received(post())
+
+    assert wire.statuses == [200, 401]
+
+
+def test_neither_key_nor_body_is_in_the_log_or_the_answer(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    rig = Rig()
+    requests = [
+        post(key=OTHER_KEY.reveal(), body=b"body-secret"),
+        post("/topics/secret/records", body=b"body-secret"),
+        post("/topics/gone/records?key=key-secret", body=b"body-secret"),
+    ]
+
+    written = b"".join(bytes(rig.talk([request]).written) for request in requests).decode()
+
+    for text in (written, *(str(record.__dict__) for record in caplog.records)):
+        assert not any(secret in text for secret in ("body-secret", "key-secret", OTHER_KEY.reveal(), KEY.reveal()))
+
+
+@pytest.mark.parametrize(
+    ("missing", "draining", "status"), [([], False, 200), (["keyring shards 3"], False, 503), ([], True, 503)]
+)
+def test_ready_says_what_is_lacking(missing: list[str], *, draining: bool, status: int) -> None:
+    rig = Rig()
+    rig.process.missing = missing
+    rig.endpoint.is_draining = draining
+
+    wire = rig.talk([b"GET /ready HTTP/1.1\r\nHost: es\r\n\r\n"])
+
+    assert wire.statuses == [status]
+    assert answer(wire)["ready"] is (status == 200)
+
+
+def test_alive_fails_when_a_thread_hangs() -> None:
+    rig = Rig()
+    rig.process.stuck = True
+
+    assert rig.talk([b"GET /alive HTTP/1.1\r\nHost: es\r\n\r\n"]).statuses == [500]

@@ -1,0 +1,202 @@
+"""What the topic map believes, with an admin client that the test drives."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import TopicDescription
+
+from eventstreams.producer.topic_map import ABSENT_SECONDS, AWAY_SECONDS, Admin, TopicMap
+
+
+class Loop:
+    """A loop whose time stands still; what is called soon is called when told."""
+
+    def __init__(self) -> None:
+        self.now = 50.0
+        self._soon: list[Callable[[], None]] = []
+
+    def time(self) -> float:
+        return self.now
+
+    def call_soon(self, call: Callable[[], None]) -> None:
+        self._soon.append(call)
+
+    def call_soon_threadsafe(self, call: Callable[..., None], *arguments: Any) -> None:
+        call(*arguments)
+
+    def turn(self) -> None:
+        soon, self._soon = self._soon, []
+        for call in soon:
+            call()
+
+
+class Kafka:
+    """Answers when told; counts what it is asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[str]] = []
+        self.topics: dict[str, int] = {"orders": 3}
+        self._due: list[tuple[str | None, Future[Any]]] = []
+
+    def describe_topics(
+        self,
+        topics: TopicCollection,
+        *,
+        request_timeout: float,  # noqa: ARG002  as the real one
+    ) -> Mapping[str, Future[TopicDescription]]:
+        self.asked.append(list(topics.topic_names))
+        futures: dict[str, Future[TopicDescription]] = {name: Future() for name in topics.topic_names}
+        self._due += futures.items()
+        return futures
+
+    def describe_cluster(self, *, request_timeout: float) -> Future[Any]:  # noqa: ARG002  as the real one
+        future: Future[Any] = Future()
+        self._due.append((None, future))
+        return future
+
+    def set_sasl_credentials(self, username: str, password: str) -> None:
+        pass
+
+    def answer(self, error: int | None = None) -> None:
+        due, self._due = self._due, []
+        for name, future in due:
+            code = KafkaError.UNKNOWN_TOPIC_OR_PART if name is not None and name not in self.topics else error
+            if code is not None:
+                future.set_exception(KafkaException(KafkaError(code)))
+            else:
+                future.set_result(SimpleNamespace(partitions=range(self.topics.get(name or "", 0))))
+
+
+class Rig:
+    def __init__(self) -> None:
+        self.loop, self.kafka = Loop(), Kafka()
+        self.map = TopicMap({}, cast("asyncio.AbstractEventLoop", self.loop), lambda _: cast("Admin", self.kafka))
+        self.called: list[str] = []
+
+    def ask(self, topic: str) -> bool:
+        return self.map.ask(topic, lambda: self.called.append(topic))
+
+    def learn(self, topic: str) -> None:
+        self.ask(topic)
+        self.loop.turn()
+        self.kafka.answer()
+
+    def refresh(self) -> None:
+        self.map._refresh()
+        self.kafka.answer()
+
+
+def test_a_topic_is_unknown_until_it_is_asked_for() -> None:
+    rig = Rig()
+    assert rig.map.find("orders") is None
+
+    rig.learn("orders")
+
+    assert (rig.map.find("orders"), rig.called) == (3, ["orders"])
+
+
+def test_all_who_miss_at_once_are_served_by_one_question() -> None:
+    rig = Rig()
+    for topic in ("orders", "gone", "orders", "orders"):
+        rig.ask(topic)
+    rig.loop.turn()
+    rig.ask("orders")
+    rig.loop.turn()
+    rig.kafka.answer()
+
+    assert rig.kafka.asked == [["orders", "gone"]]
+    assert sorted(rig.called) == ["gone", "orders", "orders", "orders", "orders"]
+
+
+def test_that_a_topic_does_not_exist_is_believed_for_a_second() -> None:
+    rig = Rig()
+    rig.learn("gone")
+    assert rig.map.find("gone") == 0
+
+    rig.loop.now += ABSENT_SECONDS
+
+    assert rig.map.find("gone") is None
+
+
+def test_a_deleted_topic_is_noticed_by_the_next_refresh_and_a_grown_one_too() -> None:
+    rig = Rig()
+    rig.kafka.topics["pay"] = 1
+    rig.learn("orders")
+    rig.learn("pay")
+
+    del rig.kafka.topics["orders"]
+    rig.kafka.topics["pay"] = 5
+    rig.refresh()
+
+    assert (rig.map.find("orders"), rig.map.find("pay")) == (0, 5)
+
+
+def test_kafka_away_changes_nothing_that_is_known_and_is_said() -> None:
+    rig = Rig()
+    seen = [rig.map.is_away]
+    rig.learn("orders")
+    seen.append(rig.map.is_away)
+
+    rig.loop.now += AWAY_SECONDS + 1
+    rig.map._refresh()
+    rig.kafka.answer(KafkaError._TRANSPORT)
+    seen.append(rig.map.is_away)
+    rig.refresh()
+    seen.append(rig.map.is_away)
+
+    assert seen == [True, False, True, False]
+    assert rig.map.find("orders") == 3
+
+
+def test_without_topics_in_use_kafka_is_still_looked_at() -> None:
+    rig = Rig()
+
+    rig.refresh()
+
+    assert rig.map.has_answered
+
+
+def test_those_who_ask_are_called_when_kafka_gives_no_answer() -> None:
+    rig = Rig()
+    rig.ask("orders")
+    rig.loop.turn()
+
+    rig.kafka.answer(KafkaError._TIMED_OUT)
+
+    assert (rig.called, rig.map.find("orders")) == (["orders"], None)
+
+
+def test_a_slow_kafka_is_not_asked_again_before_it_answered() -> None:
+    rig = Rig()
+    rig.learn("orders")
+
+    rig.map._refresh()
+    rig.map._refresh()
+
+    assert rig.kafka.asked == [["orders"], ["orders"]]
+
+
+def test_a_topic_out_of_use_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eventstreams.producer.topic_map._UNUSED_ROUNDS", 3)
+    rig = Rig()
+    rig.kafka.topics["pay"] = 1
+    rig.learn("orders")
+    rig.learn("pay")
+
+    for _ in range(6):
+        rig.map.find("pay")
+        rig.refresh()
+
+    assert (len(rig.map), rig.map.find("pay")) == (1, 1)
+
+
+def test_too_many_unknown_topics_at_once_are_turned_away() -> None:
+    rig = Rig()
+
+    assert all(rig.ask(f"t-{number}") for number in range(1000))
+    assert not rig.ask("one-more")
