@@ -35,4 +35,6 @@ def failure_of(error: EventStreamsError) -> FailedError:
 
 def refusal_of(error: "InvalidError") -> FailedError:
     """Return what a command says when the API server refused a manifest: its rules are for the user's eyes."""
-    return FailedError(str(error).partition(": ")[2] or str(error), "correct what it names and run the command again")
+    said = str(error).partition(": ")[2] or str(error)  # what precedes is the request
+    said = said.replace(': Invalid value: "object"', "")  # all that it says of a rule over several fields
+    return FailedError(said, "correct what it names and run the command again")
