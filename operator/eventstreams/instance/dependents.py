@@ -1,4 +1,4 @@
-"""Whom an instance's changes concern: the topics and service IDs that name it. Pure but for what it remembers."""
+"""Whom an instance's changes concern: the topics and service IDs that name it. Pure."""
 
 from collections.abc import Hashable
 
@@ -10,34 +10,16 @@ from eventstreams.core.key import Key
 from eventstreams.instance.plan import CERTIFICATES_READY, KAFKA_AVAILABLE
 
 
-class Dependents:
-    """Tells whether what others rely on has changed since it was last asked.
-
-    The store cannot tell: it has the answer to our own status write before the event of it comes.
-    """
-
-    def __init__(self) -> None:
-        self._relied_on: dict[Key, Hashable] = {}
-
-    def are_concerned(self, key: Key, instance: EventStreamsInstance | None) -> bool:
-        """Compare with the last call for `key`, and remember; None: the instance is gone."""
-        now = None if instance is None else _relied_on(instance)
-        if self._relied_on.get(key) == now:
-            return False
-        if now is None:
-            del self._relied_on[key]
-        else:
-            self._relied_on[key] = now
-        return True
-
-
 def instance_of(resource: Topic | ServiceID) -> Key:
     """Return the key of the instance that a resource names."""
     ref = resource.spec.instance_ref
     return Key(ref.namespace or resource.metadata.namespace, ref.name)
 
 
-def _relied_on(instance: EventStreamsInstance) -> Hashable:
+def relied_on(instance: EventStreamsInstance | None) -> Hashable:
+    """Return what topics and service IDs read of their instance; equal values concern none of them."""
+    if instance is None:
+        return None
     status = instance.status
     return (
         instance.metadata.uid,

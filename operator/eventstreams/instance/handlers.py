@@ -1,23 +1,28 @@
-"""What Kopf hears of instances: note and wake, also those that depend on them; all is decided later."""
+"""What Kopf hears of instances: note and wake; and who else is woken by an instance's change."""
 
-from typing import Any, Final
+from typing import Any
 
 import kopf
 
-from eventstreams.api.instance import INSTANCE
+from eventstreams.api.instance import INSTANCE, EventStreamsInstance
 from eventstreams.core import names
-from eventstreams.instance.dependents import Dependents, instance_of
+from eventstreams.core.key import Key
+from eventstreams.instance.dependents import instance_of, relied_on
 from eventstreams.runtime.context import Context
-from eventstreams.runtime.store import key_of
-
-DEPENDENTS: Final = Dependents()
 
 
 @kopf.on.event(names.GROUP, names.VERSION, INSTANCE.plural)
 async def instance_seen(event: kopf.RawEvent, memo: Context, **_: Any) -> None:
-    """Keep the newest copy and wake its key; wake its topics and service IDs when what they rely on has changed."""
+    """Keep the newest copy and wake its key."""
     memo.instances.seen(event)
-    key = key_of(event["object"])
-    if DEPENDENTS.are_concerned(key, memo.instances.store.get(key)):
-        memo.topics.wake_where(lambda topic: instance_of(topic) == key)
-        memo.service_ids.wake_where(lambda service_id: instance_of(service_id) == key)
+
+
+def wire(context: Context) -> None:
+    """Have an instance's topics and service IDs woken whenever what they rely on changes."""
+
+    def changed(key: Key, before: EventStreamsInstance | None, after: EventStreamsInstance | None) -> None:
+        if relied_on(before) != relied_on(after):
+            context.topics.wake_where(lambda topic: instance_of(topic) == key)
+            context.service_ids.wake_where(lambda service_id: instance_of(service_id) == key)
+
+    context.instances.store.subscribe(changed)

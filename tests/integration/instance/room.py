@@ -3,12 +3,15 @@
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any
+
+from typing_extensions import override
 
 from eventstreams.api.instance import EventStreamsInstance, InstanceStatus
 from eventstreams.api.serviceid import ServiceID, ServiceIDStatus
 from eventstreams.api.topic import Topic, TopicStatus
-from eventstreams.core.clock import SystemClock
+from eventstreams.core.clock import Clock, SystemClock
 from eventstreams.core.key import Key
 from eventstreams.instance.objects import Objects
 from eventstreams.instance.reconcile import InstanceReconciler
@@ -28,6 +31,17 @@ ADMIN_SECRET = "kafka-admin"
 CA_SECRET = "kafka-ca"
 
 
+class DrivenClock(SystemClock):
+    """The machine's clock, put forward by tests; it stands still otherwise."""
+
+    def __init__(self) -> None:
+        self.moment = super().now()
+
+    @override
+    def now(self) -> datetime:
+        return self.moment
+
+
 class Room:
     """One instance's reconciler, as often as a test wants; status is kept as the controller would."""
 
@@ -36,7 +50,8 @@ class Room:
         self.admin_calls = admin_calls
         self.key = Key(namespace, "demo")
         self.kube = kube
-        self.context = _context(kube.guarded(self._count), namespace, kafkas)
+        self.clock = DrivenClock()
+        self.context = _context(kube.guarded(self._count), namespace, kafkas, self.clock)
         self.reconciler = InstanceReconciler(self.context, Keyrings(self.context))
 
     async def declare(self, kafka: Manifest, **rest_producer: Any) -> None:
@@ -107,8 +122,8 @@ async def make_secret(kube: Kube, namespace: str, name: str, texts: dict[str, st
     await kube.create({"apiVersion": "v1", "kind": SECRETS.kind, "metadata": metadata, "stringData": texts})
 
 
-def _context(kube: Kube, namespace: str, kafkas: Kafkas) -> Context:
-    clock, metrics = SystemClock(), Metrics()
+def _context(kube: Kube, namespace: str, kafkas: Kafkas, clock: Clock) -> Context:
+    metrics = Metrics()
     tools: dict[str, Any] = {"kube": kube, "clock": clock, "metrics": metrics}
     return Context(
         settings=OperatorSettings(watch_namespaces=namespace, namespace=namespace),

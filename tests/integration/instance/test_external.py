@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 from cryptography import x509
@@ -245,6 +246,25 @@ async def test_hostnames_go_into_the_certificate_and_the_first_is_the_endpoint(r
     assert next(one["uri"] for one in endpoints if one["scope"] == "external") == "https://es.example.com:443"
     pem = base64.b64decode((await live(room, SECRETS, "demo-rest-tls"))["data"]["tls.crt"])
     assert {"es.example.com", "10.1.2.3"} <= names_of(x509.load_pem_x509_certificate(pem))
+
+
+async def test_the_certificate_is_renewed_at_two_thirds_of_its_life_and_not_a_second_earlier(
+    room: Room, kafka: LocalKafka
+) -> None:
+    await room.declare(external(kafka))
+    await settled(room)
+    before = await live(room, SECRETS, "demo-rest-tls")
+    pods = await live(room, DEPLOYMENTS, REST)
+    room.clock.moment += timedelta(days=60, seconds=-1)
+
+    outcome = await room.reconcile()
+    assert (outcome.again_after, await live(room, SECRETS, "demo-rest-tls")) == (1, before)
+    room.clock.moment += timedelta(seconds=1)
+    await room.reconcile()
+
+    after = await live(room, SECRETS, "demo-rest-tls")
+    assert after["data"]["tls.crt"] != before["data"]["tls.crt"]
+    assert (await live(room, DEPLOYMENTS, REST))["metadata"]["generation"] == pods["metadata"]["generation"]
 
 
 async def test_the_producers_pods_pass_the_strictest_pod_security(room: Room, kafka: LocalKafka) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from secrets import token_bytes
 
 import pytest
@@ -81,6 +82,16 @@ async def test_new_settings_restart_the_broker_and_nothing_else_does(room: Room)
     await replaced(room, before)
     data = (await live(room, CONFIG_MAPS, "demo-kafka-config"))["data"]
     assert "log.retention.hours=24\n" in data["server.properties"]
+
+
+async def test_a_renewed_certificate_reaches_the_broker_by_a_restart(room: Room) -> None:
+    await room.declare(persistent())
+    await started(room)
+    before = await live(room, PODS, POD)
+
+    room.clock.moment += timedelta(days=60)
+
+    await replaced(room, before)
 
 
 async def test_a_larger_size_grows_the_claim_and_leaves_the_stateful_set(room: Room) -> None:

@@ -4,43 +4,18 @@ from typing import Any
 
 import pytest
 
+from eventstreams.api.serviceid import ServiceID
+from eventstreams.api.topic import Topic
 from eventstreams.core.key import Key
-from eventstreams.instance.dependents import Dependents
-from unit.instance.samples import instance
+from eventstreams.instance.dependents import instance_of, relied_on
+from unit.instance.samples import EXTERNAL, instance
 
-KEY = Key("shop", "demo")
-
-
-def available(status: str) -> dict[str, Any]:
-    return {
-        "conditions": [
-            {
-                "type": "KafkaAvailable",
-                "status": status,
-                "reason": "Ready",
-                "lastTransitionTime": "2026-11-23T12:00:00Z",
-            }
-        ]
-    }
-
-
-def test_dependents_are_concerned_once_by_each_change_they_rely_on() -> None:
-    dependents = Dependents()
-
-    heard = [
-        dependents.are_concerned(KEY, one)
-        for one in (
-            instance(),
-            instance(replicas=5),
-            instance(status=available("True")),
-            instance(status=available("True")),
-            instance(status=available("False")),
-            None,
-            None,
-        )
-    ]
-
-    assert heard == [True, False, True, False, True, True, False]
+AVAILABLE = {
+    "type": "KafkaAvailable",
+    "status": "True",
+    "reason": "Ready",
+    "lastTransitionTime": "2026-11-23T12:00:00Z",
+}
 
 
 @pytest.mark.parametrize(
@@ -49,11 +24,34 @@ def test_dependents_are_concerned_once_by_each_change_they_rely_on() -> None:
         {"endpoints": [{"name": "kafka", "uri": "k:1", "scope": "internal"}]},
         {"caBundle": {"configMap": "demo-ca-bundle", "fingerprints": ["ab"]}},
         {"kafka": {"mode": "managed", "clusterId": "c"}},
+        {"kafka": {"mode": "managed", "brokers": 3}},
+        {"conditions": [AVAILABLE]},
+        {"conditions": [AVAILABLE | {"type": "CertificatesReady"}]},
     ],
-    ids=["endpoints", "CA", "cluster"],
+    ids=["endpoints", "CA", "cluster", "brokers", "Kafka's answer", "certificates"],
 )
-def test_what_goes_into_credentials_concerns_dependents(status: dict[str, Any]) -> None:
-    dependents = Dependents()
-    dependents.are_concerned(KEY, instance())
+def test_what_topics_and_service_ids_read_concerns_them(status: dict[str, Any]) -> None:
+    assert relied_on(instance(status=status)) != relied_on(instance())
 
-    assert dependents.are_concerned(KEY, instance(status=status))
+
+def test_what_they_do_not_read_does_not() -> None:
+    condition = AVAILABLE | {"type": "ProducerAvailable"}
+
+    assert relied_on(instance(EXTERNAL, replicas=5, status={"conditions": [condition]})) == relied_on(instance())
+
+
+def test_the_end_of_an_instance_concerns_them() -> None:
+    assert relied_on(None) != relied_on(instance())
+
+
+@pytest.mark.parametrize(
+    ("ref", "key"),
+    [({"name": "demo"}, Key("own", "demo")), ({"name": "demo", "namespace": "shop"}, Key("shop", "demo"))],
+)
+def test_an_instance_is_looked_for_beside_the_resource_unless_it_says_otherwise(ref: dict[str, str], key: Key) -> None:
+    metadata = {"name": "x", "namespace": "own"}
+    topic = Topic.model_validate({"metadata": metadata, "spec": {"instanceRef": ref}})
+    spec = {"instanceRef": ref, "role": "editor", "topics": ["*"]}
+
+    assert instance_of(topic) == key
+    assert instance_of(ServiceID.model_validate({"metadata": metadata, "spec": spec})) == key
