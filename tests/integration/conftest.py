@@ -5,8 +5,10 @@ that sessions do not meet. Each test has a namespace of its own.
 """
 
 import asyncio
+import json
 import secrets
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -17,8 +19,10 @@ from eventstreams.kube.client import Kube
 from eventstreams.kube.errors import NotFoundError
 from integration.operator_process import OperatorProcess
 from integration.waiting import until
+from local.control_plane import Ports
 from local.kafka import LocalKafka
 from local.light import LightCluster
+from local.ports import free_ports
 
 CRDS = Path(__file__).parents[2] / "crds"
 
@@ -48,7 +52,10 @@ async def apply_crds(kubeconfig: Path) -> None:
 @pytest.fixture(scope="session")
 def light_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LightCluster]:
     """Return a control plane with fake nodes: it can be broken and brought `up` again."""
-    cluster = LightCluster(state=tmp_path_factory.mktemp("cluster"))
+    state = tmp_path_factory.mktemp("cluster")
+    # ports of its own from the start: the usual ones are where sessions that begin together would meet
+    (state / "ports.json").write_text(json.dumps(asdict(Ports(*free_ports([0] * 5)))))
+    cluster = LightCluster(state=state)
     try:
         cluster.up()
         yield cluster
