@@ -122,6 +122,7 @@ class Reason(Enum):
         "delete or rename that Secret, or re-create the ServiceID with another spec.secretName",
     )
     KEY_PENDING = Explained("KeyPending", "a key is being minted; the REST producer is learning it")
+    KEY_MINTED = Explained("KeyMinted", "event: a new API key is in the Secret; the message names its id")
     ACCESS_REFUSED = Explained(
         "AccessRefused", "spec names topics that are never granted", "remove names that begin with __"
     )

@@ -228,7 +228,7 @@ class ServiceIDReconciler:
             self._context.kube,
             resource,
             type="Normal",
-            reason="KeyMinted",
+            reason=str(Reason.KEY_MINTED),
             message=f"API key {current.id} of generation {current.generation} is in Secret {resource.secret_name}",
         )
 
