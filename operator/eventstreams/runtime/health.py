@@ -72,6 +72,7 @@ async def serving(app: web.Application, port: int) -> AsyncIterator[int]:
     try:
         site = web.TCPSite(runner, port=port)
         await site.start()
-        yield runner.addresses[0][1]
+        # port 0 gives each address family a port of its own, in no order: IPv4's (a pair) is the one to tell
+        yield min(runner.addresses, key=len)[1]
     finally:
         await runner.cleanup()
