@@ -1,6 +1,5 @@
 """A Kafka that exists already: reached with the user that the spec names, never changed but for topics."""
 
-import hashlib
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,6 +12,7 @@ from eventstreams.core.key import Key
 from eventstreams.core.reasons import Reason
 from eventstreams.instance.builders.key_material import CA_FILE, text_of
 from eventstreams.instance.builders.producer_pods import CASource, KafkaAccess
+from eventstreams.instance.connection import connect
 from eventstreams.instance.work import KafkaMode, Trust, Work
 from eventstreams.kafka.config import Hidden, KafkaConfig, SaslMechanism
 from eventstreams.kafka.views import ClusterView
@@ -49,31 +49,24 @@ class External(KafkaMode):
             password=user.password,
             ca_pem=await self._ca_pem(work),
         )
-        view = await self._context.kafkas.connect(work.key, config).cluster()
-        recorded = work.instance.status.kafka.cluster_id if work.instance.status.kafka is not None else None
-        if recorded is not None and view.cluster_id != recorded:
-            await self._context.kafkas.disconnect(work.key)  # nobody may act on topics of another Kafka
-            raise RefusedError(
-                Reason.CLUSTER_ID_CHANGED,
-                f"{external.bootstrap_servers} is Kafka cluster {view.cluster_id}, this instance was made with "
-                f"{recorded}: point it back at that one, or re-create the instance",
-            )
-        return view
+        known = work.instance.status.kafka
+        return await connect(
+            self._context.kafkas, work.key, config, recorded=None if known is None else known.cluster_id
+        )
 
     @override
     async def access(self, work: Work, trust: Trust) -> KafkaAccess:
-        """Return the producer's user, or the operator's own where none is named, once its Secret is complete."""
+        """Return the producer's user, or the operator's own where none is named, once the Secrets are complete."""
         external = _external(work.instance)
         reference = external.producer_secret_ref or external.authentication.secret_ref
         await self._credentials(work, reference.name)
-        ca_pem = await self._ca_pem(work)
+        await self._ca_pem(work)
         ca = external.tls.ca_secret_ref
         return KafkaAccess(
             bootstrap_servers=external.bootstrap_servers,
             sasl_mechanism=_MECHANISMS[external.authentication.type],
             credentials=reference.name,
             ca=None if ca is None else CASource("Secret", ca.name),
-            digest="" if ca_pem is None else hashlib.sha256(ca_pem.encode()).hexdigest()[:16],
         )
 
     @override

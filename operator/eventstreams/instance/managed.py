@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from eventstreams.api.instance import EventStreamsInstance, ManagedKafka
 from eventstreams.core import names
-from eventstreams.core.errors import NotYetError, RefusedError
+from eventstreams.core.errors import NotYetError
 from eventstreams.core.key import Key
 from eventstreams.core.reasons import Reason
 from eventstreams.instance import plan
@@ -17,6 +17,7 @@ from eventstreams.instance.builders import kafka_node, key_material
 from eventstreams.instance.builders.common import Images, Manifest
 from eventstreams.instance.builders.kafka_configuration import BROKERS, bootstrap_servers
 from eventstreams.instance.builders.producer_pods import CASource, KafkaAccess
+from eventstreams.instance.connection import connect
 from eventstreams.instance.identity import KafkaIdentity
 from eventstreams.instance.work import KafkaMode, Trust, Work
 from eventstreams.kafka.config import Hidden, KafkaConfig
@@ -47,16 +48,8 @@ class Managed(KafkaMode):
         pod = await self._broker(work, managed, identity, trust)
         if not plan.is_ready(pod):
             raise NotYetError(Reason.KAFKA_STARTING, plan.why_not_ready(pod))
-        admin = self._context.kafkas.connect(work.key, _admin_config(work.instance, identity, trust.ca_pem))
-        view = await admin.cluster()
-        if view.cluster_id != identity.cluster_id:
-            await self._context.kafkas.disconnect(work.key)
-            raise RefusedError(
-                Reason.CLUSTER_ID_CHANGED,
-                f"the broker says its cluster is {view.cluster_id}, this instance's is {identity.cluster_id}: "
-                f"give it back the volume that Secret {names.identity(work.key.name)} belongs to",
-            )
-        return view
+        config = _admin_config(work.instance, identity, trust.ca_pem)
+        return await connect(self._context.kafkas, work.key, config, recorded=identity.cluster_id)
 
     @override
     async def access(self, work: Work, trust: Trust) -> KafkaAccess:
@@ -67,7 +60,6 @@ class Managed(KafkaMode):
             sasl_mechanism=SASL_MECHANISM,
             credentials=names.producer_credentials(work.key.name),
             ca=CASource("ConfigMap", names.ca_bundle(work.key.name)),
-            digest=bundle.fingerprint(trust.identity.ca.certificate)[:16],
         )
 
     @override

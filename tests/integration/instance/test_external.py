@@ -1,5 +1,6 @@
 """An instance on a Kafka that exists already, reconciled against a real API server and a real broker."""
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -23,7 +24,7 @@ from eventstreams.kube.apis import (
 )
 from eventstreams.kube.client import Kube
 from eventstreams.pki.certificates import names_of
-from integration.instance.room import ADMIN_SECRET, Room, external, give_credentials, make_secret, room_in
+from integration.instance.room import ADMIN_SECRET, CA_SECRET, Room, external, give_credentials, make_secret, room_in
 from integration.waiting import eventually
 from local.kafka import LocalKafka
 
@@ -222,6 +223,30 @@ async def test_another_cluster_than_the_recorded_one_is_refused_and_left_alone(r
 
     assert reasons["KafkaAvailable"] == reasons["Ready"] == "ClusterIdChanged"
     assert room.context.kafkas.get(room.key) is None, "no topic can be changed there"
+
+
+async def test_another_address_is_not_given_to_topics_before_it_has_proved_to_be_the_same_kafka(
+    room: Room, kafka: LocalKafka
+) -> None:
+    await room.declare(external(kafka))
+    await settled(room)
+    with LocalKafka() as other:
+        other_ca = base64.b64encode(other.ca_pem.encode()).decode()
+        await room.kube.patch(SECRETS, room.key.namespace, CA_SECRET, {"data": {"ca.crt": other_ca}})
+        password = base64.b64encode(other.admin_password.encode()).decode()
+        await room.kube.patch(SECRETS, room.key.namespace, ADMIN_SECRET, {"data": {"password": password}})
+        await room.declare(external(other))
+        given = room.context.kafkas.get(room.key)
+
+        seen = set()
+        async with asyncio.TaskGroup() as group:
+            reconciling = group.create_task(room.reasons())
+            while not reconciling.done():
+                seen.add(room.context.kafkas.get(room.key))
+                await asyncio.sleep(0)
+
+    assert (await reconciling)["KafkaAvailable"] == "ClusterIdChanged"
+    assert seen == {given, None}
 
 
 async def test_a_node_port_gives_the_nodes_addresses_to_status_and_certificate(room: Room, kafka: LocalKafka) -> None:

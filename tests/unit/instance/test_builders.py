@@ -10,15 +10,17 @@ from hypothesis import strategies as st
 
 from eventstreams.api.instance import EventStreamsInstance
 from eventstreams.core import names
+from eventstreams.core.settings import read
 from eventstreams.instance import plan
 from eventstreams.instance.builders import kafka_configuration as configuration
 from eventstreams.instance.builders import kafka_node, key_material, producer_access, producer_pods
 from eventstreams.instance.builders.common import Manifest
 from eventstreams.instance.builders.producer_pods import CASource, KafkaAccess, Logging
 from eventstreams.instance.identity import identity_secret, mint
+from eventstreams.producer.settings import ProducerSettings
 from unit.instance.samples import EXTERNAL, IMAGES, NOW, counting, instance, persistent
 
-ACCESS = KafkaAccess("kafka:9093", "SCRAM-SHA-512", "demo-rest-kafka", CASource("ConfigMap", "demo-ca-bundle"), "d")
+ACCESS = KafkaAccess("kafka:9093", "SCRAM-SHA-512", "demo-rest-kafka", CASource("ConfigMap", "demo-ca-bundle"))
 LEAF = mint(instance(), counting, NOW).ca
 
 
@@ -216,6 +218,17 @@ def test_the_producer_rolls_without_a_gap_and_outlives_its_own_drain() -> None:
     drain = int(environment["EVENTSTREAMS_DRAIN_SECONDS"])
     assert drain > int(environment["EVENTSTREAMS_REQUEST_TIMEOUT_SECONDS"])
     assert spec["template"]["spec"]["terminationGracePeriodSeconds"] > drain
+
+
+@pytest.mark.parametrize("ca", [None, CASource("Secret", "kafka-ca")], ids=["public CAs", "own CA"])
+def test_the_producer_understands_every_variable_that_it_is_given(ca: CASource | None) -> None:
+    access = KafkaAccess("kafka:9093", "SCRAM-SHA-256", "kafka-admin", ca)
+    limits = {"maxKeyBytes": 10, "maxMessageBytes": 20, "requestTimeoutSeconds": 30}
+
+    settings = read(ProducerSettings, producer_pods.environment(instance(EXTERNAL, limits=limits), access, Logging()))
+
+    assert (settings.max_key_bytes, settings.max_message_bytes, settings.request_timeout_seconds) == (10, 20, 30)
+    assert (settings.kafka_ca_file is None) == (ca is None)
 
 
 def test_without_a_ca_secret_the_producer_trusts_the_public_cas() -> None:

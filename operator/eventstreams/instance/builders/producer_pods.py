@@ -6,7 +6,6 @@ from typing import Final, Literal
 from eventstreams.api.instance import EventStreamsInstance, RestProducer
 from eventstreams.core import names
 from eventstreams.instance.builders.common import (
-    CONFIG_DIGEST,
     REST_PRODUCER,
     Images,
     Manifest,
@@ -38,14 +37,12 @@ class KafkaAccess:
     """How the REST producer reaches Kafka.
 
     `credentials` names a Secret with `username` and `password`. `ca` None: the image's public CAs.
-    `digest` changes when pods have to be replaced to take in what they read only once: the CA.
     """
 
     bootstrap_servers: str
     sasl_mechanism: str
     credentials: str
     ca: CASource | None
-    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +56,7 @@ class Logging:
 def rest_producer_deployment(
     instance: EventStreamsInstance, images: Images, *, kafka: KafkaAccess, logging: Logging
 ) -> Manifest:
-    """Deployment of the REST producer. Certificates and credentials reload by themselves and roll nothing."""
+    """Deployment of the REST producer. Certificates, CAs and credentials reload by themselves and roll nothing."""
     producer = instance.spec.rest_producer
     selector = selector_for(instance, REST_PRODUCER)
     drain_seconds = drain_seconds_of(producer)
@@ -85,10 +82,7 @@ def rest_producer_deployment(
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
             "selector": {"matchLabels": selector},
             "template": {
-                "metadata": {
-                    "labels": labels_for(instance, REST_PRODUCER),
-                    "annotations": {CONFIG_DIGEST: kafka.digest},
-                },
+                "metadata": {"labels": labels_for(instance, REST_PRODUCER)},
                 "spec": hardened_pod(images, pod),
             },
         }
