@@ -25,10 +25,9 @@ _TRAILERS: Final = re.compile(rb"(?:%b)*\r\n" % _FIELD)
 _CHUNK_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?\r\n")
 _HOST: Final = re.compile(rb"[A-Za-z0-9._~%!$&'()*+;=-]*(?::[0-9]{0,5})?|\[[0-9A-Fa-f:.]+\](?::[0-9]{0,5})?")
 _LENGTH: Final = re.compile(rb"[0-9]{1,18}")
-_NEVER: Final = re.compile(rb"(?<!\r)\n|\r[^\n]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_LINES: Final = re.compile(rb"(?:[\t\x20-\x7e\x80-\xff]++|\r\n)*+\r?")
 _ABSOLUTE: Final = re.compile(rb"https?://([^/?]*)", re.IGNORECASE)
 
-_TARGET: Final = re.compile(rb"[^ \r\n]* ([^ \r\n]*)")
 _OTHER_VERSION: Final = re.compile(rb".* HTTP/(?!1\.)[0-9]\.[0-9]")
 
 
@@ -61,16 +60,31 @@ def check_prefix(prefix: bytes, limits: Limits, checked: int = 0) -> None:
     Its first `checked` bytes were found good by an earlier call.
     """
     faults = [(limits.head_bytes, bad(f"the request's head is larger than {limits.head_bytes} bytes", 431))]
-    target = _TARGET.match(prefix)
-    if target is not None and target.end() - target.start(1) > limits.uri_bytes:
-        long = bad(f"the request target is longer than {limits.uri_bytes} bytes", 414)
-        faults.append((target.start(1) + limits.uri_bytes, long))
-    never = _NEVER.search(prefix, max(0, checked - 1))
-    if never is not None:
-        faults.append((never.end() - 1, bad("a control character or a bare CR or LF in the request's head")))
+    target = prefix.find(b" ", 0, _first_of(prefix, b"\r\n", 0)) + 1
+    if target and _first_of(prefix, b" \r\n", target) - target > limits.uri_bytes:
+        faults.append(
+            (target + limits.uri_bytes, bad(f"the request target is longer than {limits.uri_bytes} bytes", 414))
+        )
+    faults.append((_never(prefix, checked), bad("a control character or a bare CR or LF in the request's head")))
     position, fault = min(faults, key=lambda one: one[0])
     if position < len(prefix):
         raise fault
+
+
+def _first_of(data: bytes, marks: bytes, start: int) -> int:
+    """Return the position of the first of `marks` in `data[start:]`, the end of `data` without one."""
+    return min((found for mark in marks if (found := data.find(mark, start)) >= 0), default=len(data))
+
+
+def _never(data: bytes, start: int, end: int | None = None) -> int:
+    """Return the position of the first byte in `data[start:end]` that can be in no line, the end without one.
+
+    A bare CR shows in the byte after it, so `start` may stand between the two.
+    """
+    if start and data[start - 1 : start] == b"\r":
+        start -= 1
+    match = _LINES.match(data, start, len(data) if end is None else end)
+    return start if match is None else match.end()
 
 
 def read_head(head: bytes, limits: Limits) -> Head:
@@ -191,12 +205,13 @@ class Sized:
 class Chunked:
     """Decodes a chunked body (RFC 9112 §7.1): no bare LF, bounded lines, extensions and trailers ignored."""
 
-    __slots__ = ("_body", "_held", "_limits", "_missing", "is_complete")
+    __slots__ = ("_body", "_checked", "_held", "_limits", "_missing", "is_complete")
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._body = bytearray()
         self._held = b""
+        self._checked = 0  # bytes of what was held that were looked at before
         self._missing: int | None = None  # of the current chunk with its CRLF; None before its line, 0 in the trailers
         self.is_complete = False
 
@@ -207,6 +222,7 @@ class Chunked:
         """
         data = self._held + data[start:]
         before, at = len(self._held), 0
+        self._checked = before
         self._held = b""
         while not self.is_complete:
             after = self._step(data, at)
@@ -264,16 +280,16 @@ class Chunked:
         self.is_complete = True
         return end
 
-    @staticmethod
-    def _end_of_line(data: bytes, at: int, limit: int, mark: bytes) -> int | None:
+    def _end_of_line(self, data: bytes, at: int, limit: int, mark: bytes) -> int | None:
         """Return the position after `mark`, None when it is not there yet; refuse for the first byte that says so."""
-        end = data.find(mark, at)
-        never = _NEVER.search(data, at, len(data) if end < 0 else end)
-        if never is not None and never.end() - 1 - at <= limit:
+        found = data.find(mark, at)
+        end = len(data) if found < 0 else found
+        never = _never(data, max(at, self._checked), end)
+        if never < end and never - at <= limit:
             raise bad("a control character or a bare CR or LF in a chunk")
-        if (len(data) if end < 0 else end) - at > limit:
+        if end - at > limit:
             raise bad("a chunk's line or the trailers are too long")
-        return None if end < 0 else end + len(mark)
+        return None if found < 0 else found + len(mark)
 
 
 def too_large(limits: Limits) -> RefusalError:
