@@ -75,6 +75,7 @@ venv: $(STAMP) ## Make .venv from the locked requirements
 
 $(STAMP): requirements/dev.txt
 	@PYTHON=$(PYTHON) .ci/venv $(VENV) $<
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation --editable .
 	@touch $@
 
 format: venv ## Format Python and apply the safe fixes

@@ -33,15 +33,15 @@ def prepare(cluster: Provider, progress: Progress) -> Images:
     project = build("eventstreams", progress=progress)
     kafka = build("eventstreams-kafka", progress=progress)
     for image in (project, kafka):
-        with progress.step(f"Load {image.reference}"):
-            cluster.load(image.archive)
+        cluster.load(image.archive)
     return Images(project, kafka)
 
 
 def helm_command(images: Images) -> str:
     """Return the command that installs or upgrades the operator, as a person would type it."""
     return (
-        f"helm upgrade --install eventstreams {CHART} --namespace {OPERATOR_NAMESPACE} --create-namespace --wait \\\n"
+        f"helm upgrade --install eventstreams {CHART} \\\n"
+        f"     --namespace {OPERATOR_NAMESPACE} --create-namespace --wait --timeout 2m \\\n"
         f"     --set image.repository={images.project.repository},image.tag={images.project.tag} \\\n"
         f"     --set kafkaImage.repository={images.kafka.repository},kafkaImage.tag={images.kafka.tag}"
     )

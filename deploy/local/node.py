@@ -14,7 +14,7 @@ from local.errors import PlatformError
 from local.images import DNS_ADDRESS, PAUSE_IMAGE
 from local.network import NODE_ADDRESS
 from local.packages import CNI_PLUGINS
-from local.places import render
+from local.places import render, write_if_changed
 from local.processes import Daemon, boot_id, stop_all
 from local.shell import run
 from local.waiting import wait_until
@@ -121,8 +121,7 @@ class Node:
 
     def _write(self, template: str, *, to: Path | None = None, **values: object) -> Path:
         path = to or self._state / template
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(render(template, state=self._state, **values))
+        write_if_changed(path, render(template, state=self._state, **values))
         return path
 
     def _containerd_answers(self) -> bool:

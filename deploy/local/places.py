@@ -67,3 +67,11 @@ def made_whole(target: Path) -> Iterator[Path]:
 def render(template: str, **values: object) -> str:
     """Return the text of a file in `templates/` with every ${name} replaced; a name without a value is a KeyError."""
     return Template((TEMPLATES / template).read_text()).substitute(values)
+
+
+def write_if_changed(path: Path, text: str) -> None:
+    """Write `path`, but leave it alone when it holds `text` already: kube-proxy ends when its file is touched."""
+    if path.exists() and path.read_text() == text:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from local.binaries import MODULES
-from local.places import TEMPLATES, fingerprint, made_whole, render, state_root
+from local.places import TEMPLATES, fingerprint, made_whole, render, state_root, write_if_changed
 
 PATH_VALUES = ("state", "socket", "pki", "kubeconfig", "volumes", "cni_plugins", "data")
 
@@ -91,3 +91,13 @@ def test_a_module_is_pinned_and_checksummed() -> None:
     for module in MODULES:
         assert (module.source / "go.mod").exists()
         assert (module.source / "go.sum").exists() or "require" not in (module.source / "go.mod").read_text()
+
+
+def test_an_unchanged_file_is_not_touched(tmp_path: Path) -> None:
+    path = tmp_path / "proxy.yaml"
+    write_if_changed(path, "mode: iptables\n")
+    before = path.stat().st_mtime_ns
+    write_if_changed(path, "mode: iptables\n")
+    assert path.stat().st_mtime_ns == before
+    write_if_changed(path, "mode: nftables\n")
+    assert path.read_text() == "mode: nftables\n"
