@@ -121,7 +121,8 @@ async def _prepare(kube: Kube, settings: OperatorSettings, lease: Lease) -> None
 
 
 async def _require_kinds(kube: Kube, settings: OperatorSettings) -> None:
-    """Check that our kinds can be listed. Raises StartError, or NotYetError when nobody knows yet."""
+    """Check that all our kinds can be listed. Raises StartError, or NotYetError when that is not known yet."""
+    unknown: NotYetError | None = None
     for api in (INSTANCES, TOPICS, SERVICE_IDS):
         for namespace in settings.namespaces:
             try:
@@ -134,6 +135,10 @@ async def _require_kinds(kube: Kube, settings: OperatorSettings) -> None:
             except ForbiddenError as error:
                 where = f"in namespace {namespace}" if namespace else "in all namespaces: give it, or name namespaces"
                 raise StartError(f"the operator lacks a right {where} ({error.message})") from error
+            except NotYetError as error:  # a new CRD answers 429 for a second after its first request
+                unknown = error
+    if unknown is not None:
+        raise unknown
 
 
 class _Work:

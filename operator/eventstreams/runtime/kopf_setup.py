@@ -9,15 +9,14 @@ import logging
 from typing import Final
 
 import kopf
-from typing_extensions import override
 
 from eventstreams.core.names import GROUP
 from eventstreams.kube.client import WATCH_SECONDS, Kube
 from eventstreams.runtime.context import Context
 from eventstreams.runtime.settings import OperatorSettings
 
-QUIET: Final = ("kopf._core.engines", "kopf.objects", "kopf._core.reactor.running")
-"""Kopf's loggers that say at INFO what concerns nobody: a line per event, signals that main handles."""
+QUIET: Final = ("kopf.objects", "kopf.activities", "kopf._core.reactor.running", "kopf._core.engines")
+"""Kopf's loggers that say below WARNING what concerns nobody: a line or a whole body per event, each log-in."""
 
 
 def settings_for(settings: OperatorSettings) -> kopf.OperatorSettings:
@@ -47,15 +46,6 @@ def quieten() -> None:
     """Keep Kopf's chatter out of the log; its warnings and errors stay."""
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
-    logging.getLogger("kopf").addFilter(_NoSignals())
-
-
-class _NoSignals(logging.Filter):
-    """Drops what Kopf says about signals where it does not run in the main thread."""
-
-    @override
-    def filter(self, record: logging.LogRecord) -> bool:
-        return not record.getMessage().startswith("OS signals are ignored")
 
 
 async def watch(context: Context, kube: Kube, *, started: asyncio.Event, stop: asyncio.Event) -> None:

@@ -1,7 +1,6 @@
 """The client against a real API server."""
 
 import asyncio
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from eventstreams.api.topic import Topic
 from eventstreams.core.errors import NotYetError
 from eventstreams.core.names import FINALIZER
 from eventstreams.kube import events, finalizer
-from eventstreams.kube.apis import CONFIG_MAPS, EVENTS, NAMESPACES, SECRETS, SERVICE_ACCOUNTS, TOPICS, Manifest
+from eventstreams.kube.apis import CONFIG_MAPS, EVENTS, NAMESPACES, SECRETS, TOPICS, Manifest
 from eventstreams.kube.client import Kube, WatchEvent
 from eventstreams.kube.errors import (
     AlreadyExistsError,
@@ -20,6 +19,7 @@ from eventstreams.kube.errors import (
     InvalidError,
     NotFoundError,
 )
+from integration.accounts import account, write_kubeconfig
 from integration.waiting import eventually
 
 pytestmark = pytest.mark.integration
@@ -184,24 +184,10 @@ async def test_an_event_of_many_chunks_comes_through_a_watch_whole(kube: Kube, n
     assert event.object["data"]["text"] == large
 
 
-def kubeconfig(path: Path, *, server: str, ca: str, token: str) -> str:
-    """Write a kubeconfig for a bearer token, and return its path."""
-    config = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "test",
-        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
-        "clusters": [{"name": "test", "cluster": {"server": server, "certificate-authority": ca}}],
-        "users": [{"name": "test", "user": {"token": token}}],
-    }
-    path.write_text(json.dumps(config))
-    return str(path)
-
-
 async def test_an_api_server_that_is_not_there_is_the_worlds_turn(kube: Kube, tmp_path: Path) -> None:
     ca = (await kube.credentials()).ca_path or ""
-    config = kubeconfig(tmp_path / "kubeconfig", server="https://127.0.0.1:1", ca=ca, token="none")
-    nobody = await Kube.connect(timeout_seconds=5, user_agent="tests", kubeconfig=config)
+    config = write_kubeconfig(tmp_path / "kubeconfig", server="https://127.0.0.1:1", ca=ca, token="none")
+    nobody = await Kube.connect(timeout_seconds=5, user_agent="tests", kubeconfig=str(config))
 
     with pytest.raises(NotYetError, match="does not answer GET /api/v1/namespaces/default"):
         await nobody.get(NAMESPACES, None, "default")
@@ -209,14 +195,8 @@ async def test_an_api_server_that_is_not_there_is_the_worlds_turn(kube: Kube, tm
 
 
 async def test_a_missing_right_is_told_apart(kube: Kube, namespace: str, tmp_path: Path) -> None:
-    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"namespace": namespace, "name": "nobody"}}
-    await kube.create(account)
-    path = SERVICE_ACCOUNTS.path(namespace, "nobody", "token")
-    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
-    token = (await kube._call("POST", path, body=request))["status"]["token"]
-    credentials = await kube.credentials()
-    config = kubeconfig(tmp_path / "kubeconfig", server=credentials.server, ca=credentials.ca_path or "", token=token)
-    nobody = await Kube.connect(timeout_seconds=5, user_agent="tests", kubeconfig=config)
+    config = await account(kube, namespace, tmp_path / "kubeconfig", name="nobody")
+    nobody = await Kube.connect(timeout_seconds=5, user_agent="tests", kubeconfig=str(config))
 
     with pytest.raises(ForbiddenError, match=f"{namespace}:nobody"):
         await nobody.list(CONFIG_MAPS, namespace)

@@ -1,8 +1,6 @@
 """The reflector of owned objects, and what an API server that goes away does to it."""
 
 import asyncio
-import os
-import signal
 from collections.abc import AsyncIterator
 
 import pytest
@@ -13,6 +11,7 @@ from eventstreams.kube.apis import CONFIG_MAPS, Manifest
 from eventstreams.kube.client import Kube
 from eventstreams.kube.errors import ExpiredError
 from eventstreams.kube.reflector import Reflector
+from integration.outage import restart_api_server
 from integration.waiting import eventually
 from local.light import LightCluster
 
@@ -97,9 +96,7 @@ async def test_after_the_api_server_was_away_the_reflector_knows_all_that_happen
     await has(reflector, namespace, "ghost", "1")
     before = (await kube.list(CONFIG_MAPS, namespace)).resource_version
 
-    pid = next(part.pid for part in light_cluster.status().components if part.name == "kube-apiserver")
-    os.kill(pid or 0, signal.SIGKILL)
-    await asyncio.to_thread(light_cluster.up)
+    await restart_api_server(light_cluster)
     await kube.delete(CONFIG_MAPS, namespace, "ghost")
     await kube.create(owned(namespace, "new"))
 
