@@ -323,7 +323,7 @@ class KafkaStatus(Model):
     cluster_id: str | None = None
     """Kafka's cluster id, recorded at the first contact."""
     version: str | None = None
-    """Version of the managed Kafka, pinned at creation."""
+    """Version of the managed Kafka: that of the operator's Kafka image."""
     brokers: int | None = None
     """Number of brokers."""
 
