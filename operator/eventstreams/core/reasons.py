@@ -147,6 +147,11 @@ class Reason(Enum):
         "an object of a name that the instance needs exists and does not belong to it; it is not touched",
         "delete or rename that object",
     )
+    OBJECT_REFUSED = Explained(
+        "ObjectRefused",
+        "Kubernetes refuses an object made from the spec; the message quotes it",
+        "correct the spec as the message says",
+    )
     HOSTNAMES_REQUIRED = Explained(
         "HostnamesRequired",
         "the endpoint's external address is that of nodes, which the operator may not read",

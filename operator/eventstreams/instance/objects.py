@@ -3,9 +3,12 @@
 import logging
 
 from eventstreams.api.instance import EventStreamsInstance
+from eventstreams.core.errors import RefusedError
+from eventstreams.core.reasons import Reason
 from eventstreams.instance import drift
 from eventstreams.kube.apis import API, SECRETS, Manifest, api_of
 from eventstreams.kube.client import Kube
+from eventstreams.kube.errors import InvalidError
 
 logger = logging.getLogger(__name__)
 
@@ -29,19 +32,30 @@ class Objects:
         return live
 
     async def apply(self, wanted: Manifest) -> Manifest:
-        """Make an object what `wanted` says and return it; one that is so already is not written."""
+        """Make an object what `wanted` says and return it; one that is so already is not written.
+
+        Raises RefusedError too where the API server does not take it: a port that is in use, a quantity that is none.
+        """
         api, name = api_of(wanted), wanted["metadata"]["name"]
         live = await self.read(api, name)
         stamped = drift.stamped(wanted)
         if live is not None and drift.is_as_applied(stamped, live):
             return live
-        applied = await self._kube.apply(stamped)
+        try:
+            applied = await self._kube.apply(stamped)
+        except InvalidError as error:
+            raise RefusedError(
+                Reason.OBJECT_REFUSED, f"{api.kind} {name} cannot be made as the spec asks, correct it: {error}"
+            ) from error
         self._log("Created object" if live is None else "Changed object", api.kind, name)
         return applied
 
     async def remove(self, api: API, name: str) -> None:
-        """Delete an object that the instance no longer needs."""
-        live = await self.read(api, name)
+        """Delete an object that the instance no longer needs; a foreign one stays, as it is in nobody's way."""
+        try:
+            live = await self.read(api, name)
+        except RefusedError:
+            return
         if live is not None:
             await self._kube.delete(api, self._instance.namespace, name, uid=live["metadata"]["uid"])
             self._log("Deleted object", api.kind, name)

@@ -180,8 +180,8 @@ class InstanceReconciler:
         return plan.node_port_of(await work.objects.apply(producer_access.rest_producer_service(work.instance)))
 
     async def _endpoint_certificate(self, work: Work, who: Part[Identity], hosts: Part[tuple[str, ...]]) -> KeyPair:
-        """Keep the server certificate; while outside hosts are unknown it is for those that are known."""
-        known = () if isinstance(hosts, EventStreamsError) else hosts
+        """Keep the server certificate; where outside hosts are the user's to name, it is for the inside until then."""
+        known = () if isinstance(hosts, RefusedError) else needed(hosts)
         wanted = certificates.endpoint_leaf(work.instance, known)
         return await certificates.ensure_leaf(work.instance, work.objects, wanted, needed(who).ca, now=work.now)
 

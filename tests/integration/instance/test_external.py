@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -182,6 +183,26 @@ async def test_a_foreign_deployment_is_not_touched_and_named_in_the_conditions(r
 
     assert reasons["ProducerAvailable"] == "ObjectConflict"
     assert (await live(room, DEPLOYMENTS, REST))["spec"]["selector"]["matchLabels"] == selector
+
+
+@pytest.mark.parametrize(
+    ("rest_producer", "says"),
+    [
+        ({"service": {"type": "NodePort", "nodePort": 80}}, "nodePort"),
+        ({"resources": {"limits": {"memory": "1Gi"}, "requests": {"memory": "2Gi"}}}, "memory"),
+        ({"service": {"annotations": {"no good": "x"}}}, "annotations"),
+    ],
+)
+async def test_what_kubernetes_refuses_of_the_spec_is_quoted(
+    room: Room, kafka: LocalKafka, rest_producer: Manifest, says: str
+) -> None:
+    await room.declare(external(kafka), **rest_producer)
+
+    findings = {one.type: one for one in (await room.reconcile()).findings}
+
+    assert str(findings["ProducerAvailable"].reason) == "ObjectRefused"
+    assert re.search(says, findings["ProducerAvailable"].message)
+    assert findings["Stalled"].status == "True"
 
 
 async def test_a_missing_secret_is_named_and_its_creation_is_enough(room: Room, kafka: LocalKafka) -> None:
