@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eventstreams.producer.tls import server_context
+from unit.producer.certificates import Certificate
 from unit.producer.http_cases import Case, cases
 from unit.producer.rig import Rig, post
-from unit.producer.tls_client import Certificate, TLSClient
+from unit.producer.tls_client import TLSClient
 
 CASES = list(cases())
 

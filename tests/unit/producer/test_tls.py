@@ -7,8 +7,9 @@ from typing import cast
 import pytest
 
 from eventstreams.producer.tls import TLS, load_certificate, server_context
+from unit.producer.certificates import Certificate
 from unit.producer.rig import LIMITS, Rig, Wire, post
-from unit.producer.tls_client import Certificate, Loop, TLSClient
+from unit.producer.tls_client import Loop, TLSClient
 
 
 def connect(rig: Rig, certificate: Certificate) -> TLSClient:

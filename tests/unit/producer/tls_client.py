@@ -4,23 +4,11 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 
 from eventstreams.producer.tls import TLS, Carried
+from unit.producer.certificates import Certificate
 from unit.producer.rig import Wire, statuses
-
-
-@dataclass(frozen=True)
-class Certificate:
-    """A self-signed certificate for `localhost`: tls.crt and tls.key in `directory`."""
-
-    directory: Path
-
-    @property
-    def file(self) -> Path:
-        return self.directory / "tls.crt"
 
 
 class Handle:

@@ -1,0 +1,61 @@
+"""A REST producer process before a real broker with TLS, SCRAM and ACLs."""
+
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from eventstreams.core.apikey import ApiKey, mint
+from eventstreams.core.keyring import KeyGrant
+from integration.producer.producer_process import ProducerProcess
+from integration.producer.topics import PASSWORD, USER, make_topic, make_user
+from local.kafka import LocalKafka
+from unit.producer.certificates import Certificate, self_signed
+
+
+def grant_of(key: ApiKey, *topics: str) -> KeyGrant:
+    return KeyGrant(key.id, key.digest, "apps/tests", topics)
+
+
+@pytest.fixture
+def key() -> ApiKey:
+    """Return an API key."""
+    return mint(secrets.token_bytes)
+
+
+@pytest.fixture(scope="session")
+def kafka_settings(kafka: LocalKafka, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
+    """Return the producer's settings for Kafka: SASL_SSL, its own user, the credentials in files."""
+    make_user(kafka)
+    directory = tmp_path_factory.mktemp("credentials")
+    (directory / "username").write_text(USER)
+    (directory / "password").write_text(PASSWORD)
+    return {
+        "bootstrap_servers": kafka.bootstrap_sasl,
+        "kafka_credentials_dir": str(directory),
+        "kafka_ca_file": str(kafka.ca_file),
+    }
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """Return the endpoint's certificate."""
+    return self_signed(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture
+def topic(kafka: LocalKafka) -> str:
+    """Return a topic of three partitions."""
+    return make_topic(kafka)
+
+
+@pytest.fixture
+async def producer(
+    tmp_path: Path, kafka_settings: Mapping[str, str], certificate: Certificate, key: ApiKey, topic: str
+) -> AsyncIterator[ProducerProcess]:
+    """Return a ready producer that lets `key` produce to `topic` and to what begins with `free-`."""
+    process = ProducerProcess(tmp_path, kafka_settings, certificate.directory)
+    process.grant(grant_of(key, topic, "free-*"))
+    async with process:
+        yield process

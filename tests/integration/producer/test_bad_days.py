@@ -1,0 +1,160 @@
+"""Kafka stopped, Kafka hanging, the process told to stop, certificates replaced: honest answers, nothing lost."""
+
+import asyncio
+import os
+import signal
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+from cryptography import x509
+
+from eventstreams.core.apikey import ApiKey
+from integration.producer.conftest import grant_of
+from integration.producer.producer_process import ProducerProcess
+from integration.producer.topics import make_topic, records
+from integration.waiting import eventually
+from local.kafka import LocalKafka
+from unit.producer.certificates import Certificate, self_signed
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def own_kafka() -> Iterator[LocalKafka]:
+    """Return a broker that no other test needs."""
+    with LocalKafka() as kafka:
+        yield kafka
+
+
+@pytest.fixture
+async def hasty(
+    tmp_path: Path, own_kafka: LocalKafka, certificate: Certificate, key: ApiKey
+) -> AsyncIterator[ProducerProcess]:
+    """Return a producer whose requests time out after three seconds."""
+    settings = {"bootstrap_servers": own_kafka.bootstrap_internal, "kafka_security_protocol": "PLAINTEXT"}
+    process = ProducerProcess(tmp_path, settings, certificate.directory, request_timeout_seconds="3", drain_seconds="4")
+    process.grant(grant_of(key, "*"))
+    async with process:
+        yield process
+
+
+async def produced(producer: ProducerProcess, topic: str, key: ApiKey, body: bytes = b"x") -> int:
+    return (await producer.produce(topic, body, key)).status
+
+
+async def test_a_stopped_broker_is_answered_honestly_and_forgotten_when_it_is_back(
+    hasty: ProducerProcess, own_kafka: LocalKafka, key: ApiKey
+) -> None:
+    topic = make_topic(own_kafka)
+    assert await produced(hasty, topic, key) == 200
+    await asyncio.to_thread(own_kafka.stop_node, 1)
+    seen: set[int] = set()
+
+    async def away() -> bool:
+        seen.add(await produced(hasty, topic, key))
+        return 503 in seen
+
+    await eventually(away, "503 while the broker is away", seconds=20)
+    assert seen <= {408, 503}
+    await asyncio.to_thread(own_kafka.start_node, 1)
+
+    async def back() -> bool:
+        return await produced(hasty, topic, key) == 200
+
+    await eventually(back, "200 when the broker is back", seconds=30)
+
+
+async def test_a_broker_that_hangs_is_408_and_every_request_is_answered_in_time(
+    hasty: ProducerProcess, own_kafka: LocalKafka, key: ApiKey
+) -> None:
+    topic = make_topic(own_kafka)
+    assert await produced(hasty, topic, key) == 200
+    running = own_kafka.running()[1]
+    assert running is not None
+
+    os.kill(running.pid, signal.SIGSTOP)
+    try:
+        async with asyncio.timeout(5):
+            statuses = await asyncio.gather(*(produced(hasty, topic, key) for _ in range(20)))
+    finally:
+        os.kill(running.pid, signal.SIGCONT)
+
+    assert set(statuses) == {408}
+
+
+async def test_sigterm_under_load_loses_no_acknowledged_record_and_refuses_none(
+    hasty: ProducerProcess, own_kafka: LocalKafka, key: ApiKey
+) -> None:
+    topic = make_topic(own_kafka)
+    acknowledged: list[str] = []
+    odd: list[object] = []
+    has_begun = asyncio.Event()
+
+    async def client(number: int) -> None:
+        for count in range(100_000):
+            body = f"{number}-{count}"
+            try:
+                status = await produced(hasty, topic, key, body.encode())
+            except aiohttp.ClientConnectionError:  # it listens no more
+                return
+            if status == 200:
+                acknowledged.append(body)
+                if len(acknowledged) > 500:
+                    has_begun.set()
+            else:
+                odd.append(status)
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(16):
+            group.create_task(client(number))
+        await has_begun.wait()
+        hasty.terminate()
+        code = await hasty.ended()
+
+    stored = {(record.value() or b"").decode() for record in records(own_kafka, topic)}
+    assert code == 0
+    assert odd == []
+    assert set(acknowledged) <= stored
+    assert len(acknowledged) > 500
+
+
+async def test_a_draining_producer_is_unready_but_still_takes_records(
+    hasty: ProducerProcess, own_kafka: LocalKafka, key: ApiKey
+) -> None:
+    topic = make_topic(own_kafka)
+    hasty.terminate()
+
+    async def unready() -> bool:
+        return (await hasty.get("/ready")).status == 503
+
+    await eventually(unready, "unreadiness", seconds=0.8)
+    reply = await hasty.produce(topic, b"x", key)
+
+    assert (reply.status, reply.headers["Connection"]) == (200, "close")
+    assert await hasty.ended() == 0
+
+
+async def test_a_new_certificate_is_served_without_a_restart(
+    tmp_path: Path, own_kafka: LocalKafka, key: ApiKey
+) -> None:
+    directory = tmp_path / "tls"
+    directory.mkdir()
+    self_signed(directory)
+    settings = {"bootstrap_servers": own_kafka.bootstrap_internal, "kafka_security_protocol": "PLAINTEXT"}
+    process = ProducerProcess(tmp_path, settings, directory)
+    process.grant(grant_of(key, "*"))
+    async with process:
+        topic = make_topic(own_kafka)
+        assert await produced(process, topic, key) == 200
+
+        new = self_signed(directory)
+
+        async def served() -> bool:
+            pem = await asyncio.to_thread(ssl.get_server_certificate, ("127.0.0.1", process.port))
+            return x509.load_pem_x509_certificate(pem.encode()).serial_number == new.serial
+
+        await eventually(served, "the new certificate", seconds=5)
+        assert await produced(process, topic, key) == 200, "the old connection goes on"

@@ -1,0 +1,88 @@
+"""What the tests do to Kafka itself, and what they read there."""
+
+import secrets
+from collections.abc import Mapping
+
+from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka.admin import (
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    NewTopic,
+    ResourcePatternType,
+    ResourceType,
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialUpsertion,
+)
+
+from local.kafka import LocalKafka
+
+USER, PASSWORD = "es.test.rest", "rest-password"
+
+
+def admin(kafka: LocalKafka) -> AdminClient:
+    return AdminClient({"bootstrap.servers": kafka.bootstrap_internal})
+
+
+def make_topic(kafka: LocalKafka, name: str | None = None, partitions: int = 3, **config: str) -> str:
+    """Make a topic and return its name."""
+    name = name or f"t-{secrets.token_hex(4)}"
+    topic = NewTopic(name, partitions, 1, config={key.replace("_", "."): value for key, value in config.items()})
+    client = admin(kafka)  # held: one that is dropped takes its calls with it
+    client.create_topics([topic])[name].result(20)
+    return name
+
+
+def delete_topic(kafka: LocalKafka, name: str) -> None:
+    client = admin(kafka)
+    client.delete_topics([name])[name].result(20)
+
+
+def make_user(kafka: LocalKafka) -> None:
+    """Make the REST producer's own Kafka user, with exactly the rights that the operator gives it."""
+    client = admin(kafka)
+    info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
+    upsertion = UserScramCredentialUpsertion(USER, info, PASSWORD.encode(), b"salt-of-a-test")
+    client.alter_user_scram_credentials([upsertion])[USER].result(20)
+    bindings = [
+        AclBinding(
+            ResourceType.TOPIC,
+            "*",
+            ResourcePatternType.LITERAL,
+            f"User:{USER}",
+            "*",
+            operation,
+            AclPermissionType.ALLOW,
+        )
+        for operation in (AclOperation.WRITE, AclOperation.DESCRIBE)
+    ]
+    for future in client.create_acls(bindings).values():
+        future.result(20)
+
+
+def records(kafka: LocalKafka, topic: str) -> list[Message]:
+    """Read a topic from its beginning to its end, with a real consumer."""
+    settings: Mapping[str, str | bool] = {
+        "bootstrap.servers": kafka.bootstrap_internal,
+        "group.id": "tests",
+        "enable.auto.commit": False,
+        "enable.partition.eof": True,
+        "auto.offset.reset": "earliest",
+    }
+    consumer = Consumer(dict(settings))
+    try:
+        partitions = consumer.list_topics(topic, timeout=20).topics[topic].partitions
+        consumer.assign([TopicPartition(topic, partition, 0) for partition in partitions])
+        found, ended = [], 0
+        while ended < len(partitions):
+            message = consumer.poll(20)
+            assert message is not None, f"{topic} cannot be read to its end"
+            if message.error() is None:
+                found.append(message)
+            else:
+                ended += 1
+        return found
+    finally:
+        consumer.close()
