@@ -1,8 +1,8 @@
 """The operator as a process of its own, as it runs in a pod: started, stopped, killed and read by tests."""
 
-import asyncio
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from types import TracebackType
@@ -44,7 +44,7 @@ class OperatorProcess:
             "PYTHONUNBUFFERED": "1",
             **{f"EVENTSTREAMS_{name.upper()}": value for name, value in given.items()},
         }
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: subprocess.Popen[bytes] | None = None
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -59,7 +59,7 @@ class OperatorProcess:
 
     @property
     def is_running(self) -> bool:
-        return self._process is not None and self._process.returncode is None
+        return self._process is not None and self._process.poll() is None
 
     @property
     def log(self) -> str:
@@ -68,9 +68,8 @@ class OperatorProcess:
     async def start(self) -> None:
         """Start the process; it may be on standby for long."""
         with self.log_path.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "eventstreams.main.operator", env=self._environment, stdout=log, stderr=log
-            )
+            command = [sys.executable, "-m", "eventstreams.main.operator"]
+            self._process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)  # noqa: ASYNC220
 
     async def working(self) -> None:
         """Return when the process holds the Lease and works."""
@@ -101,9 +100,12 @@ class OperatorProcess:
 
     async def ended(self) -> int:
         """Wait for the end of the process and return its exit code."""
-        assert self._process is not None
-        async with asyncio.timeout(STOP_SECONDS):
-            return await self._process.wait()
+
+        async def look() -> tuple[int] | None:
+            code = None if self._process is None else self._process.poll()
+            return None if code is None else (code,)
+
+        return (await eventually(look, "the end of the operator", seconds=STOP_SECONDS))[0]
 
     async def get(self, path: str) -> tuple[int, str]:
         """Return status and body of a page of the health endpoint."""
