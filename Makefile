@@ -14,7 +14,7 @@ SOURCES := operator/eventstreams deploy tests
 SCRIPTS = $(shell find .ci deploy -type f \( -name '*.sh' -o -path '.ci/*' \))
 
 .PHONY: help venv lock clean lint format types layers generate generated-fresh test-unit check \
-	test-integration test-e2e test demo cluster-build cluster-up cluster-down cluster-status images
+	test-integration test-e2e test demo cluster-build kafka-jars cluster-up cluster-down cluster-status images
 
 help: ## Show this list
 	@awk -F':.*## ' '/^##@ /{printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## /{printf "  %-18s %s\n", $$1, $$2}' \
@@ -35,6 +35,9 @@ cluster-status: venv ## Show what runs, and the kubeconfig
 
 cluster-build: venv ## Build its programs from Go modules, once; what needs them does it
 	@$(BIN)/python -m local build
+
+kafka-jars: venv
+	@$(BIN)/python -m local kafka jars >/dev/null
 
 images: venv ## Build the project's and Kafka's images
 	@$(BIN)/python -m images build
@@ -62,10 +65,10 @@ test-unit: venv ## Unit tests
 	@$(BIN)/pytest -q tests/unit
 
 ##@ Test on the real thing
-test-integration: cluster-build ## Against a real API server and a real Kafka, without a node
+test-integration: cluster-build kafka-jars ## Against a real API server and a real Kafka, without a node
 	@$(BIN)/pytest tests/integration
 
-test-e2e: cluster-build ## Against a real node: the chart, real pods, the whole path
+test-e2e: cluster-build images ## Against a real node: the chart, real pods, the whole path
 	@$(BIN)/pytest tests/e2e
 
 test: check test-integration test-e2e ## All that CI runs, in the same order
