@@ -67,7 +67,7 @@ def test_what_the_chart_sets_itself_is_not_offered_twice(render: Render) -> None
     ("values", "says"),
     [
         ({"replica": 2}, "replica"),
-        ({"settings": {"workerz": 4}}, "wrokers"),
+        ({"settings": {"workerz": 4}}, "workerz"),
         ({"settings": {"workers": 0}}, "workers"),
         ({"settings": {"kafkaImage": "x"}}, "kafkaImage"),
         ({"watchNamespaces": ["Shop"]}, "watchNamespaces"),
