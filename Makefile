@@ -11,7 +11,7 @@ STAMP := $(VENV)/.installed
 export PYTHONPATH := $(CURDIR)/operator:$(CURDIR)/deploy
 
 SOURCES := operator/eventstreams deploy tests
-SCRIPTS = $(shell find .ci deploy -type f \( -name '*.sh' -o -path '.ci/*' \))
+SCRIPTS = $(shell find .ci deploy operator -type f \( -name '*.sh' -o -path '.ci/*' \))
 
 .PHONY: help venv lock clean lint format types layers generate generated-fresh test-unit check \
 	test-integration test-e2e test demo cluster-build kafka-jars cluster-up cluster-down cluster-status images

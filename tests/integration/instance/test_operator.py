@@ -1,5 +1,7 @@
 """Instances under the operator as it runs: nobody tells it to look."""
 
+from pathlib import Path
+
 import pytest
 
 from eventstreams.core import names
@@ -30,13 +32,18 @@ async def test_what_somebody_deletes_comes_back_by_itself(
     await ready(kube, namespace)
 
 
-async def test_a_broker_is_restarted_by_a_new_setting(kube: Kube, namespace: str, operator: OperatorProcess) -> None:
-    await declare(kube, namespace, {"managed": {"storage": {"ephemeral": {}}}})
-    before = await eventually(lambda: kube.get(PODS, namespace, "demo-kafka-0"), "there is a broker", seconds=30)
+async def test_a_broker_is_restarted_by_a_new_setting(
+    kube: Kube, control_plane: Path, namespace: str, tmp_path: Path
+) -> None:
+    # a fake broker never answers: the operator shall not wait long for it
+    async with OperatorProcess(control_plane, namespace, tmp_path / "operator.log", kafka_timeout_seconds="1"):
+        await declare(kube, namespace, {"managed": {"storage": {"ephemeral": {}}}})
+        before = await eventually(lambda: kube.get(PODS, namespace, "demo-kafka-0"), "there is a broker", seconds=30)
+        settings = {"log.retention.hours": 24}
 
-    await declare(kube, namespace, {"managed": {"storage": {"ephemeral": {}}, "config": {"log.retention.hours": 24}}})
+        await declare(kube, namespace, {"managed": {"storage": {"ephemeral": {}}, "config": settings}})
 
-    await another(kube, PODS, namespace, before)
+        await another(kube, PODS, namespace, before)
 
 
 async def test_everything_goes_with_the_instance_and_nothing_comes_back(
