@@ -15,7 +15,7 @@ import uvloop
 
 from eventstreams.core import logs
 from eventstreams.core.settings import SettingsError, read, table, variable
-from eventstreams.producer.server import serve
+from eventstreams.producer.server import StartError, serve
 from eventstreams.producer.settings import ProducerSettings
 
 logger = logging.getLogger("eventstreams.producer")
@@ -63,7 +63,7 @@ def start(environment: Mapping[str, str]) -> int:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve(settings))
-    except OSError as error:
+    except StartError as error:
         logger.error("Cannot run", extra={"error": str(error)})  # noqa: TRY400  a person cures it, not its traceback
         return EXIT_ERROR
     except Exception:  # the outermost place

@@ -63,7 +63,7 @@ class Answer(NamedTuple):
 
 
 class Answers:
-    """Writes answers. Date and timestamp are formatted once a second: 0.9 µs an answer instead of 3.1."""
+    """Writes answers. Date and timestamp are formatted once a second: 1.3 µs an answer instead of 6."""
 
     def __init__(self, wall: Callable[[], float]) -> None:
         self._wall = wall

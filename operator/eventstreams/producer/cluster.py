@@ -36,8 +36,11 @@ class Cluster:
 
     @classmethod
     def of_pod(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """Return the cluster that this pod runs in. Raises KeyError outside of one."""
-        return cls(environment["KUBERNETES_SERVICE_HOST"], int(environment["KUBERNETES_SERVICE_PORT"]))
+        """Return the cluster that this pod runs in. Raises ClusterError outside of one."""
+        try:
+            return cls(environment["KUBERNETES_SERVICE_HOST"], int(environment["KUBERNETES_SERVICE_PORT"]))
+        except KeyError:
+            raise ClusterError("this is no pod of a cluster: give a keyring file to run without Kubernetes") from None
 
     @asynccontextmanager
     async def get(self, path: str, *, silence_seconds: float) -> AsyncIterator[AsyncIterator[bytes]]:

@@ -2,8 +2,8 @@
 
 One regular expression is the grammar of a head, and a head is parsed only when it is complete; a byte that can never
 be part of one is refused when it arrives. So how the bytes are split over reads makes no difference, and there is one
-parser: what it refuses, nobody else reads. It costs 2.2 µs for a head of 4 fields; httptools with the checks that it
-leaves to its caller costs the same.
+parser: what it refuses, nobody else reads. A head of 4 fields takes 3.4 µs; httptools took 2.9 with the checks that it
+leaves to its caller (Host, codings, lengths, controls, limits), and would be a second grammar to keep in step.
 """
 
 import re

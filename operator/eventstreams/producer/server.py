@@ -7,6 +7,7 @@ listen no more, finish what is in flight, flush, exit 0.
 
 import asyncio
 import contextlib
+import errno
 import logging
 import random
 import signal
@@ -16,12 +17,13 @@ import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from confluent_kafka import KafkaException
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from eventstreams.core.keyring import SHARDS
 from eventstreams.producer import keyring_file, metrics
 from eventstreams.producer.answers import Answers
-from eventstreams.producer.cluster import Cluster
+from eventstreams.producer.cluster import Cluster, ClusterError
 from eventstreams.producer.connection import Connection
 from eventstreams.producer.delivery import Delivery
 from eventstreams.producer.endpoint import Endpoint
@@ -40,6 +42,10 @@ _BACKLOG: Final = 1024
 _LOOK_SECONDS: Final = 1.0
 _AGE_JITTER: Final = 0.2
 _LAST_SECONDS: Final = 3.0  # for clients that linger when all is answered
+
+
+class StartError(Exception):
+    """The process cannot begin for a reason that a person can cure."""
 
 
 class Keyring(Protocol):
@@ -64,7 +70,7 @@ class Server:
         self._make_sites()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Serve until `stop` is set, then drain. Raises OSError when a port is taken."""
+        """Serve until `stop` is set, then drain. Raises StartError when a port is taken."""
         api = await self._listen(self._api, self._settings.port, self._tls)
         pages = await self._listen(self._pages, self._settings.metrics_port, None)
         logger.info("Listening", extra={"port": self._settings.port, "metrics_port": self._settings.metrics_port})
@@ -142,7 +148,10 @@ class Server:
             return Connection(site, limits, loop.time, limits.age_seconds * jitter)
 
         factory = connection if tls is None else lambda: TLS(tls, connection(), loop, limits.handshake_seconds)
-        return await loop.create_server(factory, sock=_socket(port), backlog=_BACKLOG)
+        try:
+            return await loop.create_server(factory, sock=_socket(port), backlog=_BACKLOG)
+        except OSError as error:
+            raise StartError(f"port {port} cannot be listened on: {error.strerror}") from error
 
     async def _look_after(self) -> None:
         """Every second: enforce deadlines, notice changed files."""
@@ -162,9 +171,16 @@ class Server:
             if credentials.has_changed():
                 self._reload_credentials()
             if ca.has_changed():
-                self._delivery.renew()
-                self._topics.renew()
-                logger.info("Renewed Kafka's clients for a changed CA")
+                self._renew_clients()
+
+    def _renew_clients(self) -> None:
+        try:
+            self._delivery.renew()
+            self._topics.renew()
+        except KafkaException as error:
+            logger.warning("Kept Kafka's clients, the new CA cannot be used", extra={"error": str(error)})
+        else:
+            logger.info("Renewed Kafka's clients for a changed CA")
 
     def _reload_certificate(self) -> None:
         directory = self._settings.tls_dir
@@ -214,16 +230,24 @@ class Server:
 
 
 async def serve(settings: ProducerSettings) -> None:
-    """Run a REST producer until SIGTERM or SIGINT."""
+    """Run a REST producer until SIGTERM or SIGINT. Raises StartError."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await Server(settings, loop).run(stop)
+    try:
+        server = Server(settings, loop)
+    except (OSError, ClusterError, KafkaException) as error:
+        raise StartError(str(error)) from error
+    await server.run(stop)
 
 
 def _socket(port: int) -> socket.socket:
     """Return a listening socket for every address of the machine, IPv4 and IPv6 where it has that."""
     if socket.has_dualstack_ipv6():
-        return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=_BACKLOG)
+        try:
+            return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=_BACKLOG)
+        except OSError as error:
+            if error.errno != errno.EADDRNOTAVAIL:  # IPv6 is built in but switched off
+                raise
     return socket.create_server(("", port), backlog=_BACKLOG)
