@@ -47,7 +47,8 @@ class OperatorProcess:
         self._process: subprocess.Popen[bytes] | None = None
 
     async def __aenter__(self) -> Self:
-        await self.start()
+        if not self.is_running:
+            await self.start()
         await self.working()
         return self
 
@@ -74,6 +75,18 @@ class OperatorProcess:
     async def working(self) -> None:
         """Return when the process holds the Lease and works."""
         await self.logged(": Working")
+
+    async def reconciled(self, kind: str) -> None:
+        """Return when an object of `kind` was brought to its end since the process started."""
+        wanted = f'eventstreams_reconciliations_total{{kind="{kind}",result="done"}}'
+
+        async def look() -> bool:
+            try:
+                return wanted in (await self.get("/metrics"))[1]
+            except aiohttp.ClientConnectionError:
+                return False
+
+        await eventually(look, wanted, seconds=START_SECONDS)
 
     async def logged(self, text: str) -> None:
         """Return when the log has a line with `text`."""

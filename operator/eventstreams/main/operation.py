@@ -5,12 +5,13 @@ import logging
 import secrets
 import socket
 from collections.abc import Callable, Coroutine
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from eventstreams.api.instance import EventStreamsInstance, InstanceStatus
+from eventstreams.api.model import Resource, Status
 from eventstreams.api.serviceid import ServiceID, ServiceIDStatus
 from eventstreams.api.topic import Topic, TopicStatus
 from eventstreams.core.clock import Clock, SystemClock
@@ -35,7 +36,7 @@ from eventstreams.kube.errors import ForbiddenError, NotFoundError
 from eventstreams.kube.reflector import Reflector
 from eventstreams.runtime import kopf_setup
 from eventstreams.runtime.context import Context
-from eventstreams.runtime.controller import Controller, Limits
+from eventstreams.runtime.controller import Controller, Limits, Reconciler
 from eventstreams.runtime.health import Heartbeats, application, serving
 from eventstreams.runtime.lease import Fence, Lease, Terms
 from eventstreams.runtime.metrics import Metrics
@@ -50,6 +51,9 @@ from eventstreams.topic import sweep as topic_sweep
 from eventstreams.topic.reconcile import TopicReconciler
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T", bound=Resource)
+S = TypeVar("S", bound=Status)
 
 HANDLERS: Final = (instance_handlers, serviceid_handlers, topic_handlers)
 """Importing them is what registers them with Kopf."""
@@ -223,9 +227,10 @@ class _Work:
         instance_handlers.wire(self.context)
         workers = [
             group.create_task(self.context.instances.run(InstanceReconciler(self.context, keyrings)), name="instances"),
-            group.create_task(self.context.topics.run(TopicReconciler(self.context)), name="topics"),
+            group.create_task(self._after_instances(self.context.topics, TopicReconciler(self.context)), name="topics"),
             group.create_task(
-                self.context.service_ids.run(ServiceIDReconciler(self.context, keyrings)), name="service ids"
+                self._after_instances(self.context.service_ids, ServiceIDReconciler(self.context, keyrings)),
+                name="service ids",
             ),
         ]
         started, stop_watching = asyncio.Event(), asyncio.Event()
@@ -242,6 +247,16 @@ class _Work:
         await self._finish(workers)
         stop_watching.set()
         await asyncio.wait({watching})
+
+    async def _after_instances(self, controller: Controller[T, S], reconciler: Reconciler[T, S]) -> None:
+        """Run a controller once every instance was looked at: before, no Kafka is connected, and all would be unready.
+
+        An instance whose Kafka does not answer holds the others up for one timeout, and only at the start.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._process.settings.kafka_timeout_seconds):
+                await self.context.instances.caught_up()
+        await controller.run(reconciler)
 
     async def _finish(self, workers: list[asyncio.Task[None]]) -> None:
         for controller in self._controllers:

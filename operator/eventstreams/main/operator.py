@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 import uvloop
+from prometheus_client import disable_created_metrics
 from pydantic_core import PydanticUndefined
 
 from eventstreams.core import logs
@@ -61,6 +62,7 @@ def start(environment: Mapping[str, str]) -> int:
         return EXIT_SETTINGS
     logs.configure(settings.log_format, settings.log_level)
     kopf_setup.quieten()
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # else each counter has a second series, unread
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_until_signalled(settings))

@@ -8,7 +8,7 @@ conditions, back-off, log lines and metrics. One bad object never delays another
 
 import asyncio
 import logging
-import math
+import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,7 +18,7 @@ from eventstreams.api import conditions
 from eventstreams.api.conditions import Finding
 from eventstreams.api.model import Metadata, Resource, Status
 from eventstreams.core.clock import Clock
-from eventstreams.core.errors import NotYetError, RefusedError
+from eventstreams.core.errors import EventStreamsError, NotYetError, RefusedError
 from eventstreams.core.key import Key
 from eventstreams.kube import events
 from eventstreams.kube.apis import API, Manifest
@@ -37,6 +37,8 @@ T_contra = TypeVar("T_contra", bound=Resource, contravariant=True)
 
 STATUS_ATTEMPTS: Final = 3
 """Times that a status is written anew after somebody changed labels or annotations at the same moment."""
+ANNOUNCED_SECONDS: Final = (10, 60, 300)
+"""What conditions say of the next attempt, in steps: a wait that doubles is not worth a status write each time."""
 SILENT_CONFLICTS: Final = 3
 """Conflicts in a row that no condition mentions: the next attempt nearly always succeeds."""
 
@@ -77,11 +79,15 @@ class Forgets(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of one controller: objects in work at a time, seconds for one of them, waits after failures."""
+    """Bounds of one controller: objects in work at a time, seconds for one of them, waits after failures.
+
+    A refused object waits for a change, and is looked at again after `refused_seconds` should none be told.
+    """
 
     workers: int = 32
     reconcile_seconds: float = 120.0
     backoff: Backoff = field(default_factory=Backoff)
+    refused_seconds: float = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +121,8 @@ class Controller(Generic[T, S]):
         self._clock = clock
         self._metrics = metrics
         self._limits = limits
+        self._unworked: set[Key] = set()  # found by the first list and not worked on yet
+        self._caught_up = asyncio.Event()
         self._bugs: dict[Key, str] = {}  # the bug last logged for a key, until it succeeds
         metrics.queue_depth.labels(api.kind).set_function(lambda: len(self.queue))
         metrics.queue_oldest_seconds.labels(api.kind).set_function(self.queue.oldest_seconds)
@@ -132,7 +140,12 @@ class Controller(Generic[T, S]):
         """Take in an object of a list and have it looked at after what people just changed."""
         key = self.store.note({"type": "ADDED", "object": manifest})
         if key is not None:
+            self._unworked.add(key)
             self.queue.wake(key, lane=Lane.RESYNC)
+
+    async def caught_up(self) -> None:
+        """Return once all that was found before `run` has been worked on once, whatever came of it."""
+        await self._caught_up.wait()
 
     def wake(self, key: Key) -> None:
         """Have one object looked at now."""
@@ -147,11 +160,13 @@ class Controller(Generic[T, S]):
     async def run(self, reconciler: Reconciler[T, S]) -> None:
         """Work on keys until the queue is closed, then finish what is in work and return."""
         slots = asyncio.Semaphore(self._limits.workers)
+        self._tick_off(None)
 
         async def work(key: Key) -> None:
             try:
                 await self._work(key, reconciler)
             finally:
+                self._tick_off(key)
                 slots.release()
 
         async with asyncio.TaskGroup() as group:
@@ -173,6 +188,11 @@ class Controller(Generic[T, S]):
         metadata = resource.metadata
         wanted = settled(before, status, findings, generation=metadata.generation, now=self._clock.now())
         return await self._patch_status(resource, wanted)
+
+    def _tick_off(self, key: Key | None) -> None:
+        self._unworked -= {key}
+        if not self._unworked:
+            self._caught_up.set()
 
     async def _work(self, key: Key, reconciler: Reconciler[T, S]) -> None:
         """Reconcile one key and write what came of it. Never raises: an outermost loop."""
@@ -210,15 +230,17 @@ class Controller(Generic[T, S]):
         try:
             async with asyncio.timeout(self._limits.reconcile_seconds):
                 return await self._reconcile(key, resource, reconciler)
-        except RefusedError as error:
-            return _Verdict("refused", findings=conditions.refused(error))
-        except ChangedError as error:
-            return await self._conflict(key, resource, error)
-        except NotYetError as error:
-            return self._not_yet(key, error)
-        except Exception as error:  # noqa: BLE001  # an outermost loop: what is not foreseen is our bug
-            self._log_bug(key, error)
-            return _Verdict("bug", findings=conditions.bug(), retry=self._limits.backoff.cap_seconds)
+        except Exception as raised:  # noqa: BLE001  # an outermost loop: what is not foreseen is our bug
+            match plain(raised):
+                case RefusedError() as error:
+                    return _Verdict("refused", findings=conditions.refused(error), again_after=self._seldom())
+                case ChangedError() as error:
+                    return await self._conflict(key, resource, error)
+                case NotYetError() as error:
+                    return self._not_yet(key, error)
+                case error:
+                    self._log_bug(key, error)
+                    return _Verdict("bug", findings=conditions.bug(), retry=self._limits.backoff.cap_seconds)
 
     async def _reconcile(self, key: Key, resource: T | None, reconciler: Reconciler[T, S]) -> _Verdict[S]:
         if resource is None:
@@ -232,8 +254,12 @@ class Controller(Generic[T, S]):
 
     def _not_yet(self, key: Key, error: NotYetError) -> _Verdict[S]:
         longest = self.queue.backoff(key) if error.delay is None else error.delay
-        next_try = f"next attempt within {math.ceil(longest)} s"
-        return _Verdict("not_yet", findings=conditions.not_yet(error, next_try), retry=longest)
+        announced = next((step for step in ANNOUNCED_SECONDS if longest <= step), longest)
+        findings = conditions.not_yet(error, f"next attempt within {announced:.0f} s")
+        return _Verdict("not_yet", findings=findings, retry=longest)
+
+    def _seldom(self) -> float:
+        return self._limits.refused_seconds * (0.9 + random.random() / 5)  # noqa: S311  # jitter, no secret
 
     async def _conflict(self, key: Key, resource: T | None, error: ChangedError) -> _Verdict[S]:
         """Somebody was faster: read the object again, so that the next attempt starts from its newest state."""
@@ -293,15 +319,21 @@ class Controller(Generic[T, S]):
         return self.store.put(stored)
 
     async def _announce(self, before: T, verdict: _Verdict[S]) -> None:
-        """Log and post what a person should know, once when it changes, not at every attempt."""
+        """Log and post what a person should know, once when it changes, not at every attempt.
+
+        Events are for whose turn it is: when Kafka is away, the instance says so, not each of its thousands of topics.
+        """
         ready = next((finding for finding in verdict.findings if finding.type == conditions.READY), None)
-        if ready is None or ready.status == "True" or verdict.result == "bug":
+        if ready is None or verdict.result not in ("refused", "not_yet"):
             return
         old = next((one for one in status_of(before).conditions if one.type == conditions.READY), None)
         if old is not None and old.reason == str(ready.reason):
             return
         extra = {"kind": self.api.kind, "object": str(key_of_resource(before)), "reason": str(ready.reason)}
-        logger.info("Not ready", extra=extra | {"why": ready.message})
+        if verdict.result == "not_yet":
+            logger.info("Not ready yet", extra=extra | {"why": ready.message})
+            return
+        logger.warning("Refused", extra=extra | {"why": ready.message})
         await events.emit(self._kube, before, type="Warning", reason=str(ready.reason), message=ready.message)
 
     def _log_bug(self, key: Key, error: Exception) -> None:
@@ -313,6 +345,16 @@ class Controller(Generic[T, S]):
 
     def _count(self, status: str) -> int:
         return sum(_ready_status(status_of(resource)) == status for resource in self.store.values())
+
+
+def plain(error: Exception) -> Exception:
+    """Return what an error comes down to: of a group, our bug if there is one, else a refusal, else the first."""
+    if not isinstance(error, ExceptionGroup):
+        return error
+    causes = [plain(inner) for inner in error.exceptions]
+    bugs = [cause for cause in causes if not isinstance(cause, EventStreamsError)]
+    refusals = [cause for cause in causes if isinstance(cause, RefusedError)]
+    return (bugs + refusals + causes)[0]
 
 
 def key_of_resource(resource: Resource) -> Key:

@@ -42,6 +42,7 @@ class Sweep:
         self._namespaces = namespaces
         self._watch_beat = watch_beat
         self._grace_seconds = grace_seconds
+        metrics.missed_events.labels(controller.api.kind)  # 0 from the start, so that a first loss is a rise
 
     async def fill(self) -> None:
         """Put every object into the store and wake it: the start. Raises NotYetError."""

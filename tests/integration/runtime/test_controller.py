@@ -111,9 +111,44 @@ async def test_what_is_not_yet_possible_is_tried_again_and_says_when(
         second = reconciler.seen[1]
         await reconciled(metrics, "done")
 
-    assert ready_condition(second) == ("False", "KafkaStarting", "the brokers are starting; next attempt within 1 s")
+    assert ready_condition(second) == ("False", "KafkaStarting", "the brokers are starting; next attempt within 10 s")
     assert ready_condition(await read_topic(kube, namespace))[0] == "True"
-    assert len((await kube.list(EVENTS, namespace)).items) == 1
+    assert (await kube.list(EVENTS, namespace)).items == ()
+
+
+async def test_errors_that_come_in_a_group_are_judged_by_the_worst_of_them(
+    kube: Kube, namespace: str, controller: TopicController, running: Running, metrics: Metrics
+) -> None:
+    async def fail_in_a_group(_: Topic) -> Outcome[TopicStatus]:
+        waits, refusal = NotYetError(Reason.KAFKA_STARTING, "wait"), RefusedError(Reason.NAME_REFUSED, "no")
+        raise ExceptionGroup("several", [waits, ExceptionGroup("inner", [refusal])])
+
+    async with running(Scripted(fail_in_a_group)):
+        controller.found(await make_topic(kube, namespace))
+        await reconciled(metrics, "refused")
+
+    assert ready_condition(await read_topic(kube, namespace)) == ("False", "NameRefused", "no")
+
+
+async def test_a_controller_has_caught_up_when_all_it_began_with_was_worked_on_once(
+    kube: Kube, namespace: str, controller: TopicController, running: Running
+) -> None:
+    may_end = asyncio.Event()
+
+    async def wait(topic: Topic) -> Outcome[TopicStatus]:
+        await may_end.wait()
+        return await succeed(topic)
+
+    for name in ("a", "b"):
+        controller.found(await make_topic(kube, namespace, name))
+    async with running(Scripted(wait)):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await controller.caught_up()
+        may_end.set()
+        await controller.caught_up()
+
+    assert len(controller.queue) == 0
 
 
 async def test_a_bug_is_logged_once_with_its_traceback_and_harms_no_other_object(

@@ -204,7 +204,7 @@ def external_instance(namespace: str, kafka: LocalKafka) -> list[Manifest]:
     ]
 
 
-async def test_a_topic_waits_for_its_instance_is_made_and_its_finalizer_is_left_alone_until_it_goes(
+async def test_a_topic_waits_for_its_instance_is_made_outlives_a_restart_unwritten_and_goes(
     kube: Kube, namespace: str, kafka: LocalKafka, operator: OperatorProcess
 ) -> None:
     await make_topic(kube, namespace, f"orders-{namespace}", partitions=3, deletionPolicy="Delete")
@@ -222,6 +222,11 @@ async def test_a_topic_waits_for_its_instance_is_made_and_its_finalizer_is_left_
     topic = await read_topic(kube, namespace, name)
     assert topic.status.partitions == 3
     assert topic.metadata.finalizers == (FINALIZER,)
+
+    await operator.stop()
+    await operator.start()
+    await operator.reconciled("Topic")
+    assert await read_topic(kube, namespace, name) == topic, "a restart that finds all in place writes nothing"
 
     await kube.delete(TOPICS, namespace, name)
 
