@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import typer
 
 from eventstreams.cli import certificates, instances, render, service_ids, topics
-from eventstreams.cli.certificates import TRUSTSTORE_PASSWORD, Format
+from eventstreams.cli.certificates import Format
 from eventstreams.cli.creating import created
 from eventstreams.cli.failures import FailedError
 from eventstreams.cli.flags import KEEP_LINES, Creating, DryRun, Flags, Output, OutputFlag, command
@@ -16,6 +16,7 @@ from eventstreams.cli.screen import GOOD, Screen
 from eventstreams.cli.service_ids import ServiceIDRequest
 from eventstreams.cli.session import opened
 from eventstreams.cli.topics import TopicRequest
+from eventstreams.core.names import TRUSTSTORE_PASSWORD
 
 HELP = f"""Event Streams from the command line: topics, API keys and certificates of an instance.
 

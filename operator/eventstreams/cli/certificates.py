@@ -3,12 +3,10 @@
 import base64
 from enum import Enum
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from eventstreams.cli.failures import FailedError
 from eventstreams.cli.session import Session
-
-TRUSTSTORE_PASSWORD: Final = "changeit"  # noqa: S105  # Java's own default; it guards public certificates only
 
 
 class Format(Enum):

@@ -29,6 +29,8 @@ KAFKA_CLIENT_PORT: Final = 9093  # SASL_SSL, SCRAM-SHA-512
 KAFKA_INTERNAL_PORT: Final = 9091  # mutual TLS: brokers and operator
 KAFKA_CONTROLLER_PORT: Final = 9090
 
+TRUSTSTORE_PASSWORD: Final = "changeit"  # noqa: S105  # Java's own default; it guards public certificates only
+
 
 def ca_bundle(instance: str) -> str:
     """Name of the ConfigMap that holds every trusted CA."""

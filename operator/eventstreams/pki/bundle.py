@@ -1,13 +1,12 @@
 """The certificates that clients trust, in the two forms that they read: PEM and a Java truststore."""
 
 from collections.abc import Sequence
-from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.serialization import pkcs12
 
-TRUSTSTORE_PASSWORD: Final = "changeit"  # noqa: S105  # Java's own default; it guards public certificates only
+from eventstreams.core.names import TRUSTSTORE_PASSWORD
 
 
 def fingerprint(certificate: x509.Certificate) -> str:
