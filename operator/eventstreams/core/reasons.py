@@ -29,11 +29,10 @@ class Reason(Enum):
         "a bug in the operator; the traceback is in its log",
         "report it with the operator's log; the operator goes on trying",
     )
-    API_CONFLICT = Explained("ApiConflict", "somebody changed the object at the same time", "none: it is tried again")
+    API_CONFLICT = Explained("ApiConflict", "somebody changed the object at the same time")
     API_UNAVAILABLE = Explained(
         "ApiUnavailable", "the Kubernetes API did not answer or refused", "check the operator's log and RBAC"
     )
-    DELETING = Explained("Deleting", "the resource is being deleted and cleaned up")
 
     # what Topic and ServiceID share
     INSTANCE_NOT_FOUND = Explained(
@@ -62,7 +61,7 @@ class Reason(Enum):
     KAFKA_NOT_AUTHORIZED = Explained(
         "KafkaNotAuthorized",
         "the operator's own Kafka user lacks a right",
-        "give the user of the external Kafka the rights that docs/reference/security.md lists",
+        "give the user of the external Kafka the rights that docs/how-to/external-kafka.md lists",
     )
 
     # Topic
@@ -101,11 +100,6 @@ class Reason(Enum):
         "change the topic with Kafka's own tools, or change the spec back",
     )
     PARTITIONS_STARTING = Explained("PartitionsStarting", "the topic exists; its partitions are not usable yet")
-    TOPIC_NOT_EMPTY = Explained(
-        "TopicNotEmpty",
-        "deletionPolicy is DeleteIfEmpty and the topic holds records",
-        "delete the records, or set deletionPolicy to Retain or Delete",
-    )
     TOPIC_ADOPTED = Explained("TopicAdopted", "a topic of that name existed, equals the spec and was taken over")
     TOPIC_RECREATED = Explained(
         "TopicRecreated",
@@ -141,7 +135,6 @@ class Reason(Enum):
         "volumes of this instance exist but the Secret <instance>-identity does not; without it they are useless",
         "restore the Secret from a backup, or delete the volume claims to start empty",
     )
-    STORAGE_REFUSED = Explained("StorageRefused", "a volume claim cannot be bound", "check spec.kafka.managed.storage")
     OBJECT_CONFLICT = Explained(
         "ObjectConflict",
         "an object of a name that the instance needs exists and does not belong to it; it is not touched",
