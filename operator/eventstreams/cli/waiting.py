@@ -57,8 +57,8 @@ def _not_ready(live: Manifest, how: str) -> FailedError:
             f"{kind} {name} {how}: the operator has not looked at it",
             f"check that the operator runs and serves namespace {namespace}",
         )
-    cures = [cure_of(ready["reason"])]
+    message, cure = ready.get("message") or "no message", cure_of(ready["reason"])
+    cures = [] if cure in message else [cure]
     if not is_true(live, "Stalled"):
         cures.append(f"it goes on by itself: kubectl -n {namespace} describe {kind.lower()}/{name} shows how far it is")
-    why = f"{ready['reason']}: {ready.get('message') or 'no message'}"
-    return FailedError(f"{kind} {name} {how}: {why}", "; ".join(cure for cure in cures if cure))
+    return FailedError(f"{kind} {name} {how}: {ready['reason']}: {message}", "; ".join(cures))

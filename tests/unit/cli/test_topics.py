@@ -131,6 +131,14 @@ def test_a_refused_topic_fails_at_once_with_reason_message_and_cure(shell: Termi
     )
 
 
+def test_a_cure_that_the_message_gives_already_is_not_said_twice(shell: Terminal) -> None:
+    message = "Kafka says: no; lower spec.replicationFactor, or leave it out for the broker's default"
+    shell.operator_answers(condition(status="False", reason="ReplicationFactorRefused", message=message, stalled=True))
+    assert shell.types("topic-create orders -r 3").err == (
+        f"FAILED\nTopic orders is refused: ReplicationFactorRefused: {message}\n"
+    )
+
+
 def test_a_topic_that_is_not_ready_in_time_fails_and_says_how_far_it_is(shell: Terminal) -> None:
     shell.operator_answers(condition(status="False", reason="KafkaUnavailable", message="Kafka does not answer"))
     assert shell.types("topic-create orders --timeout 2m") == Ran(
