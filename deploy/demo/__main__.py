@@ -1,5 +1,6 @@
 """`python -m demo`: from nothing to a record read back from Kafka, with the commands that a person would type."""
 
+import argparse
 import sys
 
 from demo.install import ROOT, environment, helm_command, prepare
@@ -18,6 +19,7 @@ READ_BACK = (
 
 def main() -> int:
     """Run the tutorial; a failure says what to do and ends with 1."""
+    _no_arguments()
     progress = Progress()
     platform = cluster(progress)
     directory = state_root() / "demo"
@@ -28,6 +30,16 @@ def main() -> int:
         print(f"\nFAILED\n{error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _no_arguments() -> None:
+    """Answer --help and refuse everything else before anything is done."""
+    argparse.ArgumentParser(
+        prog="demo",
+        description="From nothing to a record read back from Kafka. Starts the local cluster, installs the operator by "
+        "its chart, and makes an instance, a topic and a key in the namespace `default`. Run again, it goes on.",
+        epilog="`make cluster-down` ends the cluster.",
+    ).parse_args()
 
 
 def _tutorial(platform: Provider, progress: Progress, shell: Terminal) -> None:
