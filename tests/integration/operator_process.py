@@ -31,8 +31,7 @@ class OperatorProcess:
             "health_port": str(self.health_port),
             "log_format": "text",
             "log_level": "DEBUG",
-            "lease_duration_seconds": "15",
-            "lease_renew_deadline_seconds": "4",
+            "pod_name": "operator",  # started again, it takes its own Lease back at once
             "lease_retry_seconds": "0.5",
             **settings,
         }

@@ -31,7 +31,7 @@ def contender(kube: Kube, namespace: str) -> Contender:
     def make(holder: str) -> tuple[Lease, Fence]:
         clock = SystemClock()
         fence = Fence(clock, abort=lost)
-        terms = Terms(namespace, "operator", holder, duration_seconds=2, renew_deadline_seconds=1.0, retry_seconds=0.1)
+        terms = Terms(namespace, "operator", holder, duration_seconds=3, renew_deadline_seconds=2.0, retry_seconds=0.1)
         return Lease(kube, terms, clock, fence), fence
 
     return make
@@ -49,7 +49,7 @@ async def test_the_first_takes_the_lease_and_may_act(kube: Kube, namespace: str,
     fence.check()
 
     spec = (await stored(kube, namespace))["spec"]
-    assert (spec["holderIdentity"], spec["leaseDurationSeconds"], spec["leaseTransitions"]) == ("a", 2, 0)
+    assert (spec["holderIdentity"], spec["leaseDurationSeconds"], spec["leaseTransitions"]) == ("a", 3, 0)
 
 
 async def test_a_second_waits_until_the_holder_gives_it_back_and_takes_over_at_once(
@@ -60,7 +60,7 @@ async def test_a_second_waits_until_the_holder_gives_it_back_and_takes_over_at_o
     await first.acquire()
     waiting = asyncio.ensure_future(second.acquire())
     keeping = asyncio.ensure_future(first.keep())
-    done, _ = await asyncio.wait({waiting}, timeout=2.5)  # longer than the Lease lasts unless it is renewed
+    done, _ = await asyncio.wait({waiting}, timeout=3.5)  # longer than the Lease lasts unless it is renewed
     assert not done
     with pytest.raises(LostError):
         second_fence.check()
@@ -88,7 +88,7 @@ async def test_a_holder_that_died_is_replaced_after_the_lease_ran_out_and_not_be
     async with asyncio.timeout(10):
         await second.acquire()
 
-    assert loop.time() - began >= 1.9
+    assert loop.time() - began >= 2.9
     with pytest.raises(LostError):
         first_fence.check()
 

@@ -88,7 +88,7 @@ async def test_it_works_with_rights_in_its_namespaces_alone(
 async def test_sigterm_ends_it_in_order_and_the_lease_is_given_back(
     kube: Kube, namespace: str, operator: OperatorProcess
 ) -> None:
-    assert await holder(kube, namespace) != ""
+    assert await holder(kube, namespace) == "operator"
 
     assert await operator.stop() == 0
 
@@ -126,7 +126,7 @@ async def test_a_standby_that_is_stopped_ends_and_takes_nothing(
 async def test_a_holder_that_slept_through_its_lease_ends_without_acting(
     kube: Kube, namespace: str, make_operator: MakeOperator
 ) -> None:
-    short = {"lease_duration_seconds": "5", "lease_renew_deadline_seconds": "2", "lease_retry_seconds": "0.3"}
+    short = {"lease_duration_seconds": "7", "lease_renew_deadline_seconds": "4", "lease_retry_seconds": "0.3"}
     short |= {"kube_timeout_seconds": "2", "kafka_timeout_seconds": "2"}
     async with make_operator("a", **short) as first:
         first.signal(signal.SIGSTOP)
