@@ -8,6 +8,8 @@ A producer that failed fatally is replaced, and so is one whose trusted CA chang
 
 import asyncio
 import logging
+import math
+import re
 import threading
 import time
 from collections import deque
@@ -17,12 +19,14 @@ from http import HTTPStatus
 from typing import Any, Final, Protocol, cast
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from typing_extensions import override
 
 from eventstreams.producer.answers import RefusalError, unavailable
 from eventstreams.producer.request import Headers
 
 logger = logging.getLogger(__name__)
 kafka_logger = logging.getLogger("eventstreams.producer.kafka")
+"""What librdkafka itself has to say."""
 
 Config = Mapping[str, Any]
 CROWD: Final = 4
@@ -32,6 +36,8 @@ _LINGER_MS: Final = {"quick": 0, "crowd": 1}
 _POLL_SECONDS: Final = 0.5
 _RENEW_SECONDS: Final = 1.0
 _STUCK_SECONDS: Final = 30.0
+_REPEAT_SECONDS: Final = 60.0
+_NUMBERS: Final = re.compile(r"[0-9]+")
 
 # what Kafka certainly did not store: status and words; every other error leaves the outcome unknown (408)
 _NOT_STORED: Final[Mapping[int, tuple[int, str]]] = {
@@ -46,6 +52,32 @@ _NOT_STORED: Final[Mapping[int, tuple[int, str]]] = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED: (503, "the REST producer's own Kafka user may not write to the topic"),
     KafkaError.NOT_ENOUGH_REPLICAS: (503, "the topic has too few replicas in sync"),
 }
+
+
+class Seldom(logging.Filter):
+    """Lets a line of librdkafka pass once a minute, as a warning: it repeats "connection refused" with each try."""
+
+    _MOST: Final = 1000
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        super().__init__()
+        self._clock = clock
+        self._seen: dict[str, float] = {}
+
+    @override
+    def filter(self, record: logging.LogRecord) -> bool:
+        now, text = self._clock(), _NUMBERS.sub("", record.getMessage())
+        if now - self._seen.get(text, -math.inf) < _REPEAT_SECONDS:
+            return False
+        if len(self._seen) >= self._MOST:
+            self._seen.clear()
+        self._seen[text] = now
+        if record.levelno > logging.WARNING:
+            record.levelno, record.levelname = logging.WARNING, "WARNING"
+        return True
+
+
+kafka_logger.addFilter(Seldom(time.monotonic))
 
 
 class Ticket(Protocol):

@@ -115,7 +115,7 @@ class Endpoint(PageSite):
             super().take(task, body, exchange)
             return
         pending = Pending(self, exchange, task, len(body))
-        if self._topics.find(task.topic) is not None:
+        if self._topics.find(task.topic) is not None or self._topics.is_away:
             self._send(task, body, exchange, pending)
         elif not self._topics.ask(task.topic, partial(self._send, task, body, exchange, pending)):
             pending.refuse(unavailable("too many requests wait for topics that are not known yet"))

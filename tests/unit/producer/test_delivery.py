@@ -1,6 +1,7 @@
 """The bridge from Kafka's client to the loop, with a client that the test drives."""
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, Message
 from typing_extensions import override
 
 from eventstreams.producer.answers import RefusalError
-from eventstreams.producer.delivery import CROWD, Config, Delivery, KafkaProducer
+from eventstreams.producer.delivery import CROWD, Config, Delivery, KafkaProducer, Seldom
 from integration.waiting import until
 
 
@@ -238,6 +239,20 @@ async def test_renewed_clients_finish_what_they_have_in_flight() -> None:
     await reached("the report", lambda: ticket.outcome == (1, 7, 1234))
     assert not rig.made[0].is_purged
     await rig.close()
+
+
+def test_what_librdkafka_repeats_is_logged_once_a_minute_and_as_a_warning() -> None:
+    now = 0.0
+    seldom = Seldom(lambda: now)
+
+    def passes(text: str) -> bool:
+        record = logging.LogRecord("kafka", logging.ERROR, "", 0, text, (), None)
+        return seldom.filter(record) and record.levelname == "WARNING"
+
+    seen = [passes("refused (after 1ms)"), passes("refused (after 22ms)"), passes("disconnected")]
+    now = 61.0
+
+    assert [*seen, passes("refused (after 3ms)")] == [True, False, True, True]
 
 
 async def test_closing_waits_for_what_is_in_flight_but_not_for_ever() -> None:

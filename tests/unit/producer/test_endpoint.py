@@ -95,6 +95,13 @@ def test_kafka_away_is_503_with_retry_after_and_says_not_stored() -> None:
     assert not rig.kafka.stored
 
 
+def test_kafka_away_is_not_asked_for_a_topic_first() -> None:
+    rig = Rig()
+    rig.kafka.is_away = True
+
+    assert rig.talk([post("/topics/unheard/records")]).statuses == [503]
+
+
 def test_a_full_queue_is_503() -> None:
     rig = Rig()
     rig.kafka.refusal = unavailable("too many records wait for Kafka already")
