@@ -14,6 +14,7 @@ MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 MANAGED_BY_VALUE: Final = "eventstreams-operator"
 COMPONENT: Final = "app.kubernetes.io/component"
 NAME: Final = "app.kubernetes.io/name"
+NAME_VALUE: Final = "eventstreams"
 INSTANCE_LABEL: Final = f"{GROUP}/instance"
 SERVICE_ID_LABEL: Final = f"{GROUP}/service-id"  # first 16 hex of the SHA-256 of the name: names outgrow labels
 

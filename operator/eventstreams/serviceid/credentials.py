@@ -70,7 +70,11 @@ def credentials_secret(
             "namespace": resource.metadata.namespace,
             "name": resource.secret_name,
             "labels": _owner_labels(resource)
-            | {names.COMPONENT: "credentials", names.INSTANCE_LABEL: resource.spec.instance_ref.name},
+            | {
+                names.NAME: names.NAME_VALUE,
+                names.COMPONENT: "credentials",
+                names.INSTANCE_LABEL: resource.spec.instance_ref.name,
+            },
             "annotations": {
                 names.KEY_ID_ANNOTATION: key.id,
                 names.KEY_GENERATION_ANNOTATION: str(status.generation),

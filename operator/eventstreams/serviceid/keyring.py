@@ -151,6 +151,7 @@ def shard_config_map(owner: EventStreamsInstance, name: str, shard: Shard) -> Ma
             "namespace": owner.metadata.namespace,
             "name": name,
             "labels": {
+                names.NAME: names.NAME_VALUE,
                 names.MANAGED_BY: names.MANAGED_BY_VALUE,
                 names.INSTANCE_LABEL: owner.metadata.name,
                 names.COMPONENT: COMPONENT,

@@ -57,6 +57,7 @@ def test_the_secret_has_a_name_a_type_an_owner_and_the_keys_history() -> None:
         "namespace": "team",
         "name": "app-credentials",
         "labels": {
+            "app.kubernetes.io/name": "eventstreams",
             "app.kubernetes.io/managed-by": "eventstreams-operator",
             "app.kubernetes.io/component": "credentials",
             "eventstreams.dev/instance": "es",

@@ -42,6 +42,7 @@ async def test_a_shard_is_owned_by_its_instance_and_labelled() -> None:
     await world.keyrings.sync(ES)
     metadata = shard(world, 3)["metadata"]
     assert metadata["labels"] == {
+        "app.kubernetes.io/name": "eventstreams",
         "app.kubernetes.io/managed-by": "eventstreams-operator",
         "app.kubernetes.io/component": "keyring",
         "eventstreams.dev/instance": "es",

@@ -35,7 +35,7 @@ class Images:
 def labels_for(instance: EventStreamsInstance, component: str) -> dict[str, str]:
     """Return the labels of an object of the instance."""
     return selector_for(instance, component) | {
-        names.NAME: "eventstreams",
+        names.NAME: names.NAME_VALUE,
         names.MANAGED_BY: names.MANAGED_BY_VALUE,
     }
 
