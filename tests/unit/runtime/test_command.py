@@ -14,7 +14,7 @@ def test_help_lists_every_setting_with_what_it_does(capsys: pytest.CaptureFixtur
     told = capsys.readouterr().out
     assert ended.value.code == 0
     assert [name for name in OperatorSettings.model_fields if variable(name) not in told] == []
-    assert "EVENTSTREAMS_WORKERS [256]\n      Objects of one kind that are worked on at the same time." in told
+    assert f"EVENTSTREAMS_WORKERS [{OperatorSettings().workers}]\n      Objects of one kind" in told
 
 
 def test_an_unknown_setting_ends_the_start_with_the_nearest_known_one(capsys: pytest.CaptureFixture[str]) -> None:
