@@ -89,7 +89,7 @@ class Connection(asyncio.Protocol):
         "_task",
         "_wire",
         "lane",
-    )  # fmt: skip
+    )
     _wire: Wire
     _body: Sized | Chunked
 
