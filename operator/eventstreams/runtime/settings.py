@@ -27,8 +27,8 @@ class OperatorSettings(Settings):
     lease_retry_seconds: Annotated[float, Field(gt=0, le=600)] = 3
     """Seconds between two attempts to take or renew the Lease. Below lease_renew_deadline_seconds."""
 
-    workers: Annotated[int, Field(ge=1, le=1000)] = 32
-    """Objects of one kind that are worked on at the same time. 1 to 1000."""
+    workers: Annotated[int, Field(ge=1, le=1000)] = 256
+    """Objects of one kind that are worked on at the same time. Mostly they wait for a batch of calls. 1 to 1000."""
     resync_seconds: Annotated[int, Field(ge=5, le=86400)] = 120
     """Seconds between two sweeps that compare everything with the API server and Kafka, jittered. 5 to 86400."""
     retry_base_seconds: Annotated[float, Field(gt=0, le=60)] = 1
