@@ -14,10 +14,10 @@ from typing import Any, Final, TypeVar
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigEntry, ConfigSource, DescribeClusterResult, TopicDescription
 
-from eventstreams.core.errors import EventStreamsError, NotYetError
+from eventstreams.core.errors import EventStreamsError, NotYetError, RefusedError
 from eventstreams.core.reasons import Reason
 from eventstreams.kafka import acls, calls
-from eventstreams.kafka.batcher import LIMIT, Batcher, when_all
+from eventstreams.kafka.batcher import LIMIT, USUAL, Batcher, Bounds, when_all
 from eventstreams.kafka.calls import Futures, Partitions, ScramChange
 from eventstreams.kafka.config import Hidden, KafkaConfig
 from eventstreams.kafka.errors import code_of, translated
@@ -36,6 +36,11 @@ Item = TypeVar("Item")
 TIMEOUT_SECONDS: Final = 8.0
 """For one admin call, the search for a broker included. Must be below its callers' time-outs and below the Lease's
 leaseDuration - renewDeadline, so that no call outlives the right to make it."""
+
+PARTITIONS_A_CALL: Final = 10_000
+"""Kafka refuses every topic of a call that makes more (ReplicationControlManager, MAX_PARTITIONS_PER_BATCH)."""
+
+_TEXT_BYTES: Final = 32_767  # librdkafka writes a text's length in 16 bits: what is longer is read as other fields
 
 _PROPERTIES: Final[dict[str, Any]] = {
     "client.id": "eventstreams-operator",
@@ -103,7 +108,12 @@ class KafkaAdmin:
         self._describe = self._lane(calls.describe_topics, key=str)
         self._configs = self._lane(calls.describe_configs, key=str)
         self._offsets = self._lane(calls.list_offsets, key=lambda item: item.topic)
-        self._create = self._lane(calls.create_topics, key=lambda topic: topic.name, mutates=True)
+        self._create = self._lane(
+            calls.create_topics,
+            key=lambda topic: topic.name,
+            mutates=True,
+            bounds=Bounds(weight=lambda topic: topic.partitions, capacity=PARTITIONS_A_CALL),
+        )
         self._delete = self._lane(calls.delete_topics, key=str, mutates=True)
         self._acls = self._lane(calls.describe_acls, key=_one_a_call)
         self._create_acls = self._lane(calls.create_acls, key=lambda rule: rule, mutates=True)
@@ -152,6 +162,7 @@ class KafkaAdmin:
 
     async def create(self, topic: TopicToCreate) -> None:
         """Make a topic. When somebody was faster: NotYetError(TOPIC_EXISTS), so look again."""
+        _refuse_unsendable(topic)
         with self._asking(f"topic {topic.name}"):
             await self._create.call(topic)
 
@@ -223,6 +234,7 @@ class KafkaAdmin:
         *,
         key: Callable[[Any], Hashable],
         mutates: bool = False,
+        bounds: Bounds = USUAL,
     ) -> Batcher[Item, Any]:
         """Return the batcher of one operation; `key` constant means one item a call."""
 
@@ -238,7 +250,7 @@ class KafkaAdmin:
             when_all(futures, lambda: self._recorded(call.__name__, started, futures))
             return futures
 
-        lane = Batcher(start, key)
+        lane = Batcher(start, key, bounds=bounds)
         self._lanes.append(lane)
         return lane
 
@@ -284,6 +296,16 @@ class KafkaAdmin:
         """Keep the latest error of the connection (error_cb); that all brokers are down says nothing new."""
         if error.code() != KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001
             self._trouble = error
+
+
+def _refuse_unsendable(topic: TopicToCreate) -> None:
+    """Raise RefusedError for a configuration that would not arrive as it is, and break the call it is part of."""
+    for key, value in topic.config.items():
+        if any("\0" in text or len(text.encode()) > _TEXT_BYTES for text in (key, value)):
+            raise RefusedError(
+                Reason.CONFIG_REFUSED,
+                f"topic {topic.name}: entry {key[:60]!r} holds a null character or over {_TEXT_BYTES} bytes",
+            )
 
 
 def _view(seen: TopicDescription) -> TopicView:

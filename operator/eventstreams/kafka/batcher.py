@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -22,6 +22,24 @@ LIMIT: Final = 500  # items a call: 500 new topics answer in under half a second
 ROOM: Final = 10_000  # calls waiting or under way; more wait outside
 
 
+def weightless(_: object) -> int:
+    """Weigh nothing: a batch is bounded by the number of its items alone."""
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a batch may hold: so many items, together no heavier than `capacity`; and how many calls may wait."""
+
+    items: int = LIMIT
+    weight: Callable[[Any], int] = weightless
+    capacity: int = 0
+    room: int = ROOM
+
+
+USUAL: Final = Bounds()
+
+
 @dataclass(eq=False, slots=True)
 class _Call(Generic[Item, Result]):
     """One caller's item and where its answer goes."""
@@ -31,7 +49,7 @@ class _Call(Generic[Item, Result]):
 
 
 class Batcher(Generic[Item, Result]):
-    """Gather single calls into batches: up to `limit` items, after `linger_seconds` of waiting for company.
+    """Gather single calls into batches: up to `bounds.items` of them, after `linger_seconds` of waiting for company.
 
     Needs no task of its own: timers and the admin client's futures drive it, in the event loop of the first call.
 
@@ -42,6 +60,7 @@ class Batcher(Generic[Item, Result]):
     4. A cancelled call is left out of the next batch; one that is under way goes on, its answer is dropped.
     5. A batch holds no two items of one key: the second waits for the next batch, and so sees what the first did.
     6. A full queue makes `call` wait.
+    7. A batch weighs at most its capacity, unless it holds a single item: one that is too heavy goes alone.
     """
 
     def __init__(
@@ -50,14 +69,13 @@ class Batcher(Generic[Item, Result]):
         key: Callable[[Item], Hashable],
         *,
         linger_seconds: float = LINGER_SECONDS,
-        limit: int = LIMIT,
-        room: int = ROOM,
+        bounds: Bounds = USUAL,
     ) -> None:
         self._start = start
         self._key = key
         self._linger_seconds = linger_seconds
-        self._limit = limit
-        self._room = asyncio.Semaphore(room)
+        self._bounds = bounds
+        self._room = asyncio.Semaphore(bounds.room)
         self._waiting: list[_Call[Item, Result]] = []
         self._timer: asyncio.Handle | None = None
         self._is_leaving = False
@@ -102,7 +120,7 @@ class Batcher(Generic[Item, Result]):
         if self._under_way or not self._waiting:
             return
         loop = asyncio.get_running_loop()
-        is_full = len(self._waiting) >= self._limit
+        is_full = len(self._waiting) >= self._bounds.items
         if self._timer is None and not is_full:
             self._timer = loop.call_later(self._linger_seconds, self._send)
         elif is_full and not self._is_leaving:
@@ -127,17 +145,20 @@ class Batcher(Generic[Item, Result]):
         when_all(futures, lambda: _wake(loop, lambda: self._landed(batch, futures)))
 
     def _next_batch(self) -> list[_Call[Item, Result]]:
-        """Take what is due: in order, at most `limit`, each key once, nobody who has left."""
+        """Take what is due: in order, within the bounds, each key once, nobody who has left."""
         batch: dict[Hashable, _Call[Item, Result]] = {}
-        later = []
+        later: list[_Call[Item, Result]] = []
+        load = 0
         for call in self._waiting:
             if call.answer.done():
                 continue
-            key = self._key(call.item)
-            if key in batch or len(batch) == self._limit:
+            key, weight = self._key(call.item), self._bounds.weight(call.item)
+            is_too_much = len(batch) == self._bounds.items or load + weight > self._bounds.capacity
+            if key in batch or (batch and is_too_much):
                 later.append(call)
             else:
                 batch[key] = call
+                load += weight
         self._waiting = later
         return list(batch.values())
 

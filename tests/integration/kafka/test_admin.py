@@ -107,6 +107,9 @@ REFUSED = [
     (TopicToCreate("x", config={"bogus": "1"}), Reason.CONFIG_REFUSED, "Unknown topic config name: bogus"),
     (TopicToCreate("x", config={"retention.ms": "long"}), Reason.CONFIG_REFUSED, "Invalid value long"),
     (TopicToCreate("x", 1, 3), Reason.REPLICATION_FACTOR_REFUSED, "replication factor of 3"),
+    (TopicToCreate("x", 10_001), Reason.KAFKA_REFUSED, "Excessively large number of partitions"),
+    (TopicToCreate("x", config={"retention.ms": "1\0"}), Reason.CONFIG_REFUSED, "holds a null character"),
+    (TopicToCreate("x", config={"retention.ms": "1" * 70_000}), Reason.CONFIG_REFUSED, "over 32767 bytes"),
     (TopicToCreate("no spaces"), Reason.NAME_REFUSED, "one or more characters other than"),
 ]
 
@@ -164,6 +167,22 @@ async def test_three_hundred_topics_take_a_handful_of_calls_and_a_bad_one_fails_
         for name in names:
             group.create_task(admin.delete(name))
     assert Counter(call.call for call in calls)["delete_topics"] <= 3
+
+
+async def test_a_topic_with_too_many_partitions_for_one_call_fails_alone(admin: KafkaAdmin) -> None:
+    names = [fresh("beside") for _ in range(3)]
+
+    async def refused() -> None:
+        with pytest.raises(RefusedError, match="Excessively large number of partitions"):
+            await admin.create(TopicToCreate(fresh("huge"), 10_001))
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(admin.create(TopicToCreate(names[0])))
+        group.create_task(refused())
+        for name in names[1:]:
+            group.create_task(admin.create(TopicToCreate(name)))
+    for name in names:
+        await usable(admin, name, 1)
 
 
 async def test_partitions_that_do_not_exist_are_not_usable(admin: KafkaAdmin) -> None:

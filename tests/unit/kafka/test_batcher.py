@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from eventstreams.kafka.batcher import Batcher, when_all
+from eventstreams.kafka.batcher import Batcher, Bounds, when_all
 
 
 @dataclass
@@ -38,7 +38,7 @@ def backend() -> Backend:
 
 
 def batcher(backend: Backend, *, limit: int = 500, room: int = 10_000) -> Batcher[str, str]:
-    return Batcher(backend.start, key=str, linger_seconds=0.0, limit=limit, room=room)
+    return Batcher(backend.start, key=str, linger_seconds=0.0, bounds=Bounds(items=limit, room=room))
 
 
 async def until_sent(backend: Backend, batches: int) -> None:
@@ -153,6 +153,17 @@ async def test_a_full_batch_leaves_and_the_rest_follows(backend: Backend) -> Non
             await until_sent(backend, number + 1)
             backend.answer(number)
     assert backend.batches == [["a", "b"], ["c", "d"], ["e"]]
+
+
+async def test_a_batch_weighs_at_most_its_capacity_and_what_is_too_heavy_goes_alone(backend: Backend) -> None:
+    lane = Batcher(backend.start, key=str, linger_seconds=0.0, bounds=Bounds(weight=len, capacity=4))
+    async with asyncio.TaskGroup() as group:
+        for item in ("aaa", "bbbbbbb", "c", "dd", "ee"):
+            group.create_task(lane.call(item))
+        for number in range(3):
+            await until_sent(backend, number + 1)
+            backend.answer(number)
+    assert backend.batches == [["aaa", "c"], ["bbbbbbb"], ["dd", "ee"]]
 
 
 async def test_calls_that_keep_coming_do_not_put_a_full_batch_off(backend: Backend) -> None:
