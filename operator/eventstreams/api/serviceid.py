@@ -20,6 +20,8 @@ from eventstreams.api.model import (
 )
 from eventstreams.core import names
 
+_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"  # RFC 1123; names of Secrets are such labels with dots between
+
 TopicPattern = Annotated[str, Field(min_length=1, max_length=249, pattern=r"^([a-zA-Z0-9._-]+\*?|\*)$")]
 
 
@@ -51,9 +53,7 @@ class ServiceIDSpec(Model):
     """`viewer` reads, `editor` also produces, `operator` also manages the named topics."""
     topics: Annotated[tuple[TopicPattern, ...], Field(min_length=1, max_length=100)]
     """Topic names, prefixes that end in `*` (`pay-*`), or `*` for every topic of the instance."""
-    secret_name: Annotated[
-        str | None, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
-    ] = None
+    secret_name: Annotated[str | None, Field(min_length=1, max_length=253, pattern=rf"^{_LABEL}(\.{_LABEL})*$")] = None
     """Name of the Secret that receives the credentials; absent: `<name>-credentials`. Never changes."""
 
 

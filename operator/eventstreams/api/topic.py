@@ -18,7 +18,11 @@ from eventstreams.api.model import (
     rules,
 )
 
-ConfigValue = Annotated[int | str, Field(json_schema_extra={"x-kubernetes-int-or-string": True})]
+ConfigValue = Annotated[
+    int | str,
+    # printable ASCII, and as long as Kafka's client can write a text
+    Field(json_schema_extra={"x-kubernetes-int-or-string": True, "maxLength": 32767, "pattern": r"^[ -~]*$"}),
+]
 
 
 class DeletionPolicy(Enum):
