@@ -44,12 +44,14 @@ def is_as_applied(wanted: Manifest, live: Manifest) -> bool:
 def refuse_foreign(live: Manifest, *, instance: str, uid: str) -> None:
     """Raise when a live object does not belong to the instance of this name and UID.
 
-    RefusedError for an object that somebody else made. NotYetError for one of an instance that had the same name
+    RefusedError for an object that somebody else made: credentials of a ServiceID too, which may name its Secret as
+    it likes. NotYetError for one of an instance that had the same name
     before: Kubernetes is about to collect it. One without any owner is adopted.
     """
     kind, metadata = live["kind"], live["metadata"]
     labels = metadata.get("labels") or {}
-    if labels.get(names.MANAGED_BY) != names.MANAGED_BY_VALUE or labels.get(names.INSTANCE_LABEL) != instance:
+    is_ours = labels.get(names.MANAGED_BY) == names.MANAGED_BY_VALUE and labels.get(names.INSTANCE_LABEL) == instance
+    if not is_ours or names.SERVICE_ID_LABEL in labels:
         raise RefusedError(
             Reason.SECRET_CONFLICT if kind == "Secret" else Reason.OBJECT_CONFLICT,
             f"{kind} {metadata['name']} exists and does not belong to this instance, it is not touched: "

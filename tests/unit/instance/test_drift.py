@@ -7,6 +7,7 @@ import pytest
 
 from eventstreams.core import names
 from eventstreams.core.errors import EventStreamsError, NotYetError, RefusedError
+from eventstreams.core.reasons import Reason
 from eventstreams.instance.drift import is_as_applied, refuse_foreign, stamped
 from eventstreams.instance.quantities import number_of
 
@@ -116,6 +117,16 @@ def test_an_object_of_somebody_else_is_not_touched(
         refuse_foreign(found, instance="demo", uid="u-1")
 
     assert str(raised.value.reason) == reason
+
+
+def test_credentials_of_a_service_id_under_a_name_that_the_instance_needs_are_not_touched() -> None:
+    labels = {names.MANAGED_BY: names.MANAGED_BY_VALUE, names.INSTANCE_LABEL: "demo", names.SERVICE_ID_LABEL: "0f"}
+    found = {"kind": "Secret", "metadata": {"name": "demo-identity", "labels": labels}}
+
+    with pytest.raises(RefusedError) as raised:
+        refuse_foreign(found, instance="demo", uid="u-1")
+
+    assert raised.value.reason is Reason.SECRET_CONFLICT
 
 
 @pytest.mark.parametrize("owners", [[], [{"kind": "EventStreamsInstance", "uid": "u-1"}]], ids=["kept", "owned"])
