@@ -114,7 +114,8 @@ def _external(instance: EventStreamsInstance) -> ExternalKafka:
 
 
 def _text(live: Manifest, name: str, key: str) -> str:
-    text = text_of(live, key)
+    """Return a text of a Secret without the white space around it: a Secret made from a file ends in a line end."""
+    text = text_of(live, key).strip()
     if not text:
         raise RefusedError(Reason.SECRET_INVALID, f"Secret {name} lacks {key}, or it is empty or no text: set it")
     return text

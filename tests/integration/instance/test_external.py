@@ -223,6 +223,14 @@ async def test_a_secret_without_a_password_is_named(room: Room, kafka: LocalKafk
     assert (await room.reasons())["KafkaAvailable"] == "SecretInvalid"
 
 
+async def test_a_password_from_a_file_may_end_in_a_line_end(room: Room, kafka: LocalKafka) -> None:
+    password = base64.b64encode(f"{kafka.admin_password}\n".encode()).decode()
+    await room.kube.patch(SECRETS, room.key.namespace, ADMIN_SECRET, {"data": {"password": password}})
+    await room.declare(external(kafka))
+
+    await settled(room)
+
+
 async def test_a_wrong_password_is_told_apart_from_a_kafka_that_is_away(room: Room, kafka: LocalKafka) -> None:
     wrong = base64.b64encode(b"wrong").decode()
     await room.kube.patch(SECRETS, room.key.namespace, ADMIN_SECRET, {"data": {"password": wrong}})
