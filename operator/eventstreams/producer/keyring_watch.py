@@ -25,7 +25,6 @@ _SILENCE_SECONDS: Final = WATCH_SECONDS + 10.0
 _FIRST_PAUSE_SECONDS: Final = 0.2
 _LONGEST_PAUSE_SECONDS: Final = 5.0
 _LONGEST_EVENT_BYTES: Final = 8_388_608  # etcd takes objects up to 1.5 MiB; quoting may double that
-_GONE: Final = 410
 
 
 class WatchBrokenError(Exception):
