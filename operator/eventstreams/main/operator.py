@@ -16,11 +16,10 @@ from typing import Final
 
 import uvloop
 from prometheus_client import disable_created_metrics
-from pydantic_core import PydanticUndefined
 
 from eventstreams.core import logs
 from eventstreams.core.errors import EventStreamsError
-from eventstreams.core.settings import SettingsError, read, variable
+from eventstreams.core.settings import SettingsError, read, table
 from eventstreams.main.operation import StartError, operate
 from eventstreams.runtime import kopf_setup
 from eventstreams.runtime.settings import OperatorSettings
@@ -46,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="eventstreams-operator",
         description=DESCRIPTION,
-        epilog=settings_table(),
+        epilog=table(OperatorSettings),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.parse_args(arguments)
@@ -98,15 +97,6 @@ async def _until_signalled(settings: OperatorSettings) -> None:
 
     arm()
     await operate(settings, stop, arm=arm)
-
-
-def settings_table() -> str:
-    """Return every setting with its default and what it does, for --help."""
-    lines = ["settings (environment; an unknown EVENTSTREAMS_ variable stops the start):"]
-    for name, field in OperatorSettings.model_fields.items():
-        default = "" if field.default is PydanticUndefined else f" [{field.default}]"
-        lines += [f"  {variable(name)}{default}", f"      {' '.join((field.description or '').split())}"]
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":
