@@ -10,7 +10,7 @@ from local.api import API
 from local.binaries import binary
 from local.certificates import Authority, make_signing_pair, write_kubeconfig
 from local.errors import PlatformError
-from local.places import TEMPLATES, made_whole
+from local.places import made_whole, render, write_if_changed
 from local.processes import Daemon, stop_all
 from local.progress import Progress
 from local.waiting import wait_until
@@ -64,6 +64,11 @@ class Site:
         """The administrator's, for people and tests."""
         return self.state / "kubeconfig"
 
+    @property
+    def authentication(self) -> Path:
+        """Who may come without a name; a copy, so that work trees at other paths start the same API server."""
+        return self.state / "authentication.yaml"
+
     def kubeconfig_of(self, user: str) -> Path:
         return self.state / "pki" / f"{user}.kubeconfig"
 
@@ -83,11 +88,12 @@ class ControlPlane:
         return API(self.site.server, self.site.authority, ADMIN)
 
     def prepare(self) -> None:
-        """Make certificates, once, and kubeconfigs for the site's present address."""
+        """Make certificates, once, and what is read beside them for the site's present address."""
         site = self.site
         if not site.authority.directory.exists():
             with made_whole(site.authority.directory) as directory:
                 _make_certificates(directory, site)
+        write_if_changed(site.authentication, render("authentication.yaml"))
         for user in (CONTROLLER_MANAGER, SCHEDULER, KUBE_PROXY, KUBELET, ADMIN):
             path = site.kubeconfig if user == ADMIN else site.kubeconfig_of(user)
             write_kubeconfig(path, server=site.server, authority=site.authority, user=user, context=site.name)
@@ -96,7 +102,7 @@ class ControlPlane:
         """Start what does not run, and return when the API server is ready and service accounts are made."""
         with progress.step("etcd and API server"):
             self._start(self.etcd, _etcd_arguments(self.site))
-            self._start(self.api_server, _api_server_arguments(self.site), [TEMPLATES / "authentication.yaml"])
+            self._start(self.api_server, _api_server_arguments(self.site), [self.site.authentication])
             try:
                 self._wait_for_api()
             except PlatformError:
@@ -135,7 +141,7 @@ class ControlPlane:
         stop_all([self.api_server], grace_seconds=0)
         shutil.rmtree(self.site.state / "etcd", ignore_errors=True)
         self._start(self.etcd, _etcd_arguments(self.site))
-        self._start(self.api_server, _api_server_arguments(self.site), [TEMPLATES / "authentication.yaml"])
+        self._start(self.api_server, _api_server_arguments(self.site), [self.site.authentication])
         self._wait_for_api()
 
 
@@ -183,7 +189,7 @@ def _api_server_arguments(site: Site) -> list[str]:
         "allow-privileged": "true",
         "authorization-mode": "Node,RBAC",
         "enable-admission-plugins": "NodeRestriction",
-        "authentication-config": TEMPLATES / "authentication.yaml",
+        "authentication-config": site.authentication,
         "client-ca-file": pki / "ca.crt",
         "tls-cert-file": pki / "apiserver.crt",
         "tls-private-key-file": pki / "apiserver.key",

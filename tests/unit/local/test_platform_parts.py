@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from local import packages
+from local import control_plane, packages
+from local.control_plane import Site
 from local.errors import PlatformError
 from local.image_archive import Layer, write_archive
 from local.node import image_version
+from local.places import PACKAGE
 from local.ports import free_ports, is_free
 from local.progress import Progress, elapsed
 from local.shell import run
@@ -50,6 +52,11 @@ def test_a_platform_is_healthy_when_all_run_and_all_nodes_are_ready(status: Stat
 
 def test_a_node_without_conditions_is_not_ready() -> None:
     assert nodes_in({"items": [{"metadata": {"name": "a"}, "status": {}}]}) == [NodeState("a", is_ready=False)]
+
+
+def test_the_api_servers_command_is_the_same_from_every_work_tree(tmp_path: Path) -> None:
+    command = control_plane._api_server_arguments(Site(tmp_path, "test", "node"))
+    assert [word for word in command if str(PACKAGE) in word] == []
 
 
 def test_missing_packages_are_named_once_each() -> None:
