@@ -6,6 +6,8 @@ import pytest
 import yaml
 from typing_extensions import override
 
+from eventstreams.api import serviceid
+from eventstreams.cli import service_ids
 from eventstreams.core.errors import NotYetError
 from eventstreams.core.reasons import Reason
 from eventstreams.kube.apis import API, SECRETS, SERVICE_IDS, Manifest
@@ -140,6 +142,10 @@ def test_who_may_not_read_secrets_is_told_where_the_key_is(terminal: Terminal) -
     assert (ran.code, ran.err) == (0, "")
     assert "API key" not in ran.out
     assert "Secret        my-app-credentials\n" in ran.out
+
+
+def test_the_roles_to_choose_from_are_the_kinds() -> None:
+    assert [one.value for one in service_ids.Role] == [one.value for one in serviceid.Role]
 
 
 def test_the_resource_is_printed_as_json(shell: Terminal) -> None:
