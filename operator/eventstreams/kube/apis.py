@@ -55,6 +55,11 @@ ROLE_BINDINGS: Final = API("rbac.authorization.k8s.io", "v1", "rolebindings", "R
 NETWORK_POLICIES: Final = API("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy")
 POD_DISRUPTION_BUDGETS: Final = API("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
 LEASES: Final = API("coordination.k8s.io", "v1", "leases", "Lease")
+CUSTOM_RESOURCE_DEFINITIONS: Final = (
+    API(  # found by its kind: what applies the CRDs without Helm, as tests do, needs it
+        "apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False
+    )
+)
 INSTANCES: Final = API(GROUP, VERSION, "eventstreamsinstances", "EventStreamsInstance")
 TOPICS: Final = API(GROUP, VERSION, "topics", "Topic")
 SERVICE_IDS: Final = API(GROUP, VERSION, "serviceids", "ServiceID")
