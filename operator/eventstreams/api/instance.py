@@ -236,7 +236,17 @@ class EndpointService(Model):
     """Annotations of the Service."""
 
 
-Hostname = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-zA-Z0-9.:-]+$")]
+_LABEL = "[a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?"
+
+Hostname = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=253,
+        pattern=rf"^({_LABEL}(\.{_LABEL})*|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*)$",
+        json_schema_extra=rules(Rule("!self.contains(':') || isIP(self)", "with colons it must be an IPv6 address")),
+    ),
+]
 
 
 class RestProducer(Model):

@@ -89,6 +89,7 @@ _CONFIG: Final = (
     "roles, node ids, log directories, topic auto-creation"
 )
 _NODE_PORT: Final = "nodePort needs type NodePort: set it or remove nodePort"
+_IPV6: Final = "with colons it must be an IPv6 address"
 _INSTANCE_REF: Final = f"instanceRef {_NEVER}"
 _TOPIC_NAME: Final = f"name {_NEVER}"
 _DOTS: Final = "name must not be . or .."
@@ -172,6 +173,11 @@ INSTANCE_CASES: Final = (
     accept(_NODE_PORT, "a node port with type NodePort", _service(type="NodePort", nodePort=30443)),
     reject(_NODE_PORT, "a node port with type ClusterIP", _service(type="ClusterIP", nodePort=30443)),
     reject(_NODE_PORT, "a node port with the default type", _service(nodePort=30443)),
+    accept(
+        _IPV6, "names and addresses", instance(restProducer={"hostnames": ["es.example.com", "10.0.0.1", "fd00::1"]})
+    ),
+    reject(_IPV6, "colons alone", instance(restProducer={"hostnames": ["::::"]})),
+    reject(_IPV6, "a port", instance(restProducer={"hostnames": ["10.0.0.1:443"]})),
 )
 
 TOPIC_CASES: Final = (

@@ -64,6 +64,8 @@ async def test_a_new_object_does_not_count_as_settled(kube: Kube, namespace: str
         (service_id(role="admin"), 'supported values: "viewer", "editor", "operator"'),
         (instance(kafka=managed(resources={"limits": {"memory": "1 GB"}})), "limits.memory"),
         (instance(restProducer={"hostnames": ["es.example.com/"]}), "spec.restProducer.hostnames[0]"),
+        (instance(restProducer={"hostnames": ["es..example.com"]}), "spec.restProducer.hostnames[0]"),
+        (instance(restProducer={"hostnames": ["-es"]}), "spec.restProducer.hostnames[0]"),
     ],
 )
 async def test_a_value_out_of_range_is_refused_and_its_place_named(
