@@ -133,7 +133,7 @@ class Reason(Enum):
     IDENTITY_LOST = Explained(
         "IdentityLost",
         "volumes of this instance exist but the Secret <instance>-identity does not; without it they are useless",
-        "restore the Secret from a backup, or delete the volume claims to start empty",
+        "restore the Secret from a backup, or delete the StatefulSet, then the volume claims, to start empty",
     )
     OBJECT_CONFLICT = Explained(
         "ObjectConflict",

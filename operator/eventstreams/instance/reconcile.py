@@ -150,11 +150,14 @@ class InstanceReconciler:
         if volume is None:
             return
         if volume["metadata"].get("deletionTimestamp") is not None:
-            raise NotYetError(Reason.RECONCILING, f"volume claim {claim} of a former instance is about to go", delay=2)
+            raise NotYetError(
+                Reason.RECONCILING, f"volume claim {claim} is being deleted, once the pod that uses it is gone", delay=2
+            )
         raise RefusedError(
             Reason.IDENTITY_LOST,
             f"volume claim {claim} exists but Secret {names.identity(work.key.name)} does not, without it the volume "
-            f"is useless: restore the Secret from a backup, or delete the claim to start empty",
+            f"is useless: restore the Secret from a backup, or delete the claim to start empty, after StatefulSet "
+            f"{names.kafka(work.key.name)} if there is one",
         )
 
     async def _hosts(self, work: Work) -> tuple[str, ...]:
