@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 CLOSE: Final = b"Connection: close\r\n\r\n"
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 JSON: Final = "application/json"
+NOT_MODIFIED: Final = 304
 _STORED: Final = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nDate: %b\r\nContent-Length: %d\r\n"
 _METADATA: Final = b'{"metadata": {"topic": "%b", "timestamp": "%b.%03dZ", "partition": %d, "offset": %d}}'
 
@@ -92,10 +93,8 @@ class Answers:
     def page(self, status: int, content_type: str, body: bytes, headers: Mapping[str, str] | None = None) -> Answer:
         """Return an answer of any other kind."""
         further = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
-        head = (
-            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: {content_type}\r\n"
-            f"Date: {self.date().decode()}\r\nContent-Length: {len(body)}\r\n{further}"
-        )
+        about = "" if status == NOT_MODIFIED else f"Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\n"
+        head = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n{about}Date: {self.date().decode()}\r\n{further}"
         return Answer(status, head.encode(), body)
 
     def date(self) -> bytes:

@@ -1,10 +1,12 @@
-"""A site of plain pages (GET and HEAD): health on the API port, metrics on theirs."""
+"""A site of plain pages (GET and HEAD): health, the API's document and page on its port, metrics on theirs."""
 
 import asyncio
+import hashlib
 import logging
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from eventstreams.producer.answers import Answer, Answers, RefusalError
@@ -26,9 +28,21 @@ class Page:
     content_type: str
     body: bytes
     status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 Pages = Mapping[bytes, Callable[[], Page]]
+
+
+def fixed(content_type: str, body: bytes, headers: Mapping[str, str] | None = None) -> Callable[[], Page]:
+    """Return a page that stays as it is: clients may keep it, and ask by its ETag whether it still is."""
+    kept = {
+        "ETag": f'"{hashlib.sha256(body).hexdigest()[:32]}"',
+        "Cache-Control": "no-cache",
+        "X-Content-Type-Options": "nosniff",
+    }
+    page = Page(content_type, body, headers=kept | dict(headers or {}))
+    return lambda: page
 
 
 class PageSite:
@@ -53,12 +67,13 @@ class PageSite:
             raise RefusalError(404, "there is nothing at this path; records go to POST /topics/<topic>/records")
         if head.method not in {b"GET", b"HEAD"}:
             raise RefusalError(405, "this page is read with GET", headers={"Allow": "GET, HEAD"})
-        return page
+        held = head.fields.get(b"if-none-match")
+        return page if held is None else partial(_unless_held, page, held)
 
     def take(self, task: Task, body: bytes, exchange: Exchange) -> None:  # noqa: ARG002  pages ignore bodies
         """Answer with the page as it is now."""
         page: Page = task()
-        exchange.finish(self._answers.page(page.status, page.content_type, page.body))
+        exchange.finish(self._answers.page(page.status, page.content_type, page.body, page.headers))
 
     def refused(self, refusal: RefusalError) -> Answer:
         """Return the error answer; its incident is in the log unless too many come in a second."""
@@ -94,3 +109,13 @@ class PageSite:
         if self._logged > LOGGED_A_SECOND:
             logger.info("Refused more requests", extra={"requests": self._logged - LOGGED_A_SECOND})
         self._logged = 0
+
+
+def _unless_held(page: Callable[[], Page], held: bytes) -> Page:
+    """Return the page, or 304 when the client holds it: `held` is its If-None-Match (RFC 9110 §13.1.2)."""
+    now = page()
+    tag = now.headers.get("ETag")
+    tags = {one.strip().removeprefix("W/") for one in held.decode("latin-1").split(",")}
+    if tag is None or not tags & {tag, "*"}:
+        return now
+    return Page("", b"", 304, now.headers)

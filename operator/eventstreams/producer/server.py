@@ -21,7 +21,7 @@ from confluent_kafka import KafkaException
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from eventstreams.core.keyring import SHARDS
-from eventstreams.producer import keyring_file, metrics
+from eventstreams.producer import api_pages, keyring_file, metrics
 from eventstreams.producer.answers import Answers
 from eventstreams.producer.cluster import Cluster, ClusterError
 from eventstreams.producer.connection import Connection
@@ -127,6 +127,7 @@ class Server:
             topics=self._topics,
             sender=self._delivery,
             health=self,
+            pages=api_pages.pages(self._limits, has_page=self._settings.page),
         )
         gauges: metrics.Gauges = {
             metrics.IN_FLIGHT: lambda: self._delivery.in_flight,

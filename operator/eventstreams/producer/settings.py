@@ -47,6 +47,9 @@ class ProducerSettings(Settings):
     metrics_port: Port = names.PRODUCER_METRICS_PORT
     """Port of /metrics, plain HTTP."""
 
+    page: bool = True
+    """Serve the API page, from which a person can send records, at /. The document /openapi.json is always there."""
+
     keyring_file: Path | None = None
     """File with one keyring shard that holds every key; read again when it changes. Unset: Kubernetes is watched."""
 

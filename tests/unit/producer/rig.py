@@ -8,6 +8,7 @@ from confluent_kafka import KafkaError
 
 from eventstreams.core.apikey import ApiKey, mint
 from eventstreams.core.keyring import KeyGrant, Shard
+from eventstreams.producer import api_pages
 from eventstreams.producer.answers import Answers, RefusalError
 from eventstreams.producer.connection import Connection
 from eventstreams.producer.delivery import Lane, Ticket
@@ -160,6 +161,7 @@ class Rig:
             topics=self.kafka,
             sender=self.kafka,
             health=self.process,
+            pages=api_pages.pages(limits),
         )
 
     def connect(self) -> tuple[Connection, Wire]:

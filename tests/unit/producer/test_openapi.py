@@ -1,0 +1,120 @@
+"""The OpenAPI document is valid, and says what the code knows: nothing less, nothing else."""
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openapi_spec_validator import validate
+
+from eventstreams.producer import request
+from eventstreams.producer.delivery import _NOT_STORED
+from eventstreams.producer.limits import Limits
+from eventstreams.producer.openapi import STATUSES, document
+from unit.producer.rig import LIMITS, Rig
+
+ROOT = Path(__file__).parents[3]
+CODE = tuple((ROOT / "operator/eventstreams/producer").glob("*.py"))
+DOCUMENT = document(Limits())
+PRODUCE = DOCUMENT["paths"]["/topics/{topic}/records"]["post"]
+
+
+def calls(*names: str) -> Iterator[ast.Call]:
+    """Yield the producer's calls of functions that are named so."""
+    for path in CODE:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in names:
+                yield node
+
+
+def refusals() -> set[int]:
+    """Return every status that the code refuses with."""
+    arguments = (argument for call in calls("RefusalError", "bad") for argument in ast.walk(call))
+    literals = {node.value for node in arguments if isinstance(node, ast.Constant) and isinstance(node.value, int)}
+    return {400, 401, 503} | {status for status, _ in _NOT_STORED.values()} | {one for one in literals if one >= 400}
+
+
+def test_the_document_is_valid_openapi_3_1() -> None:
+    validate(DOCUMENT)
+    assert DOCUMENT["openapi"].startswith("3.1")
+
+
+def test_the_document_has_every_content_type_of_a_record() -> None:
+    known = {name.decode() for name in request._RULES_BY_TYPE}
+
+    shown = set(PRODUCE["requestBody"]["content"])
+
+    assert {name if "/" in name else f"application/{name}" for name in known} == shown
+
+
+def test_the_document_has_every_query_parameter_of_a_record() -> None:
+    code = (ROOT / "operator/eventstreams/producer/request.py").read_text(encoding="utf-8")
+    read = set(re.findall(r'parameters(?:\.get\(|\[)b"(\w+)"', code)) | set(re.findall(r'b"(\w+)" in parameters', code))
+
+    assert read - {parameter["name"] for parameter in PRODUCE["parameters"]} == set()
+
+
+def test_the_document_has_every_status_that_the_code_refuses_with() -> None:
+    assert refusals() == set(STATUSES)
+    assert set(PRODUCE["responses"]) == {"200", *map(str, STATUSES)}
+
+
+def test_the_reference_has_the_documents_statuses() -> None:
+    page = (ROOT / "docs/reference/rest-api.md").read_text(encoding="utf-8")
+    rows = page.partition("| Status | Means |")[2].partition("\n\n")[0].splitlines()[2:]
+
+    assert {int(code) for row in rows for code in re.findall(r"\d{3}", row.split("|")[1])} == set(STATUSES)
+
+
+def test_the_document_has_every_path_that_is_answered_without_a_key() -> None:
+    rig = Rig()
+
+    documented = {path for path, item in DOCUMENT["paths"].items() if "get" in item}
+
+    assert documented | {"/"} == {path.decode() for path in rig.endpoint._pages}
+
+
+def test_the_document_has_the_limits_of_the_process() -> None:
+    limits = Limits(key_bytes=17, message_bytes=23)
+
+    shown = document(limits)
+
+    assert shown["x-limits"].items() >= {"key_bytes": 17, "message_bytes": 23}.items()
+    text = json.dumps(shown["paths"])
+    assert "17 bytes" in text
+    assert "23 bytes" in text
+
+
+@pytest.mark.parametrize("path", ["/openapi.json", "/"])
+def test_a_fixed_page_is_read_without_a_key_and_again_only_when_it_has_changed(path: str) -> None:
+    rig = Rig()
+    rig.process.missing = ["Kafka"]
+
+    first = get(rig, path)
+    tag = re.search(rb"\r\nETag: (\S+)\r\n", first)
+    assert tag is not None
+    again, other = get(rig, path, f"If-None-Match: {tag[1].decode()}"), get(rig, path, 'If-None-Match: "x", W/"y"')
+
+    assert first.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert other == first
+    head, _, body = again.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 304 Not Modified\r\n")
+    assert tag[0].rstrip() in head
+    assert b"Content-Length" not in head
+    assert body == b""
+
+
+def test_the_served_document_is_the_document() -> None:
+    assert parsed(get(Rig(), "/openapi.json")) == document(LIMITS)
+
+
+def get(rig: Rig, path: str, *fields: str) -> bytes:
+    wire = rig.talk(["\r\n".join([f"GET {path} HTTP/1.1", "Host: es", *fields, "", ""]).encode()])
+    return bytes(wire.written)
+
+
+def parsed(answer: bytes) -> Any:
+    return json.loads(answer.partition(b"\r\n\r\n")[2])
