@@ -12,6 +12,7 @@ from typing import Protocol
 from confluent_kafka import KafkaError
 from typing_extensions import override
 
+from eventstreams.core import apikey
 from eventstreams.producer import request
 from eventstreams.producer.answers import JSON, Answers, RefusalError, unavailable
 from eventstreams.producer.delivery import Lane, Ticket, refusal_of
@@ -20,7 +21,7 @@ from eventstreams.producer.framing import Head
 from eventstreams.producer.keys import Keys
 from eventstreams.producer.limits import Limits
 from eventstreams.producer.metrics import Tally
-from eventstreams.producer.pages import Page, Pages, PageSite
+from eventstreams.producer.pages import Page, PageSite
 from eventstreams.producer.request import Headers, Order
 
 
@@ -86,9 +87,8 @@ class Endpoint(PageSite):
         topics: Topics,
         sender: Sender,
         health: Health,
-        pages: Pages,
     ) -> None:
-        super().__init__(answers, tally, limits, {b"/alive": self._alive, b"/ready": self._ready, **pages})
+        super().__init__(answers, tally, limits, {b"/alive": self._alive, b"/ready": self._ready})
         self.answers = answers
         self.tally = tally
         self._keys = keys
@@ -153,7 +153,8 @@ class Endpoint(PageSite):
 
 
 def _known_as(refusal: RefusalError, topic: str, key_id: str) -> RefusalError:
-    """Note topic and key id in a refusal, for its answer and the log; not a name that can be no topic's."""
-    refusal.topic = topic if request.TOPIC_NAME.fullmatch(topic) else None
+    """Note topic and key id in a refusal, for its answer and the log; not a name that is no topic's, or is a key."""
+    can_be_told = request.TOPIC_NAME.fullmatch(topic) and not apikey.PATTERN.search(topic)
+    refusal.topic = topic if can_be_told else None
     refusal.key_id = key_id
     return refusal

@@ -160,6 +160,17 @@ def test_neither_key_nor_body_is_in_the_log_or_the_answer(caplog: pytest.LogCapt
         assert not any(secret in text for secret in ("body-secret", "key-secret", OTHER_KEY.reveal(), KEY.reveal()))
 
 
+def test_a_key_in_the_place_of_the_topic_is_neither_in_the_log_nor_in_the_answer(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+
+    wire = Rig().talk([post(f"/topics/{OTHER_KEY.reveal()}/records")])
+
+    for text in (bytes(wire.written).decode(), *(str(record.__dict__) for record in caplog.records)):
+        assert OTHER_KEY.reveal() not in text
+
+
 @pytest.mark.parametrize(
     ("missing", "draining", "status"), [([], False, 200), (["keyring shards 3"], False, 503), ([], True, 503)]
 )
