@@ -21,7 +21,7 @@ from eventstreams.producer.framing import Head
 from eventstreams.producer.keys import Keys
 from eventstreams.producer.limits import Limits
 from eventstreams.producer.metrics import Tally
-from eventstreams.producer.pages import Page, PageSite
+from eventstreams.producer.pages import Page, Pages, PageSite
 from eventstreams.producer.request import Headers, Order
 
 
@@ -87,8 +87,9 @@ class Endpoint(PageSite):
         topics: Topics,
         sender: Sender,
         health: Health,
+        pages: Pages,
     ) -> None:
-        super().__init__(answers, tally, limits, {b"/alive": self._alive, b"/ready": self._ready})
+        super().__init__(answers, tally, limits, {b"/alive": self._alive, b"/ready": self._ready, **pages})
         self.answers = answers
         self.tally = tally
         self._keys = keys
