@@ -69,6 +69,8 @@ class TopicMap:
         self._known: dict[str, _Topic] = {}
         self._absent: dict[str, float] = {}
         self._waiting: dict[str, list[Callable[[], None]]] = {}
+        self._replaced: list[Admin] = []  # held while they owe answers: one that is dropped never gives them
+        self._is_silent = False
         self._outstanding = 0
         self._is_asking = False
         self._answered_at: float | None = None
@@ -128,13 +130,18 @@ class TopicMap:
         self._admin.set_sasl_credentials(username, password)
 
     def renew(self) -> None:
-        """Replace the client, as for a changed CA."""
-        self._admin = self._make(self._config)
+        """Replace the client, as for a changed CA. Raises KafkaException when none can be made; the old one stays."""
+        new = self._make(self._config)
+        self._replaced.append(self._admin)
+        self._admin = new
 
     def _refresh(self) -> None:
         """Ask for every topic in use, or only whether Kafka is there; not while the last question stands."""
         if self._outstanding:
             return
+        self._replaced.clear()
+        if self._is_silent:
+            self._ask_elsewhere()
         now = self._loop.time()
         self._absent = {topic: until for topic, until in self._absent.items() if until > now}
         for name, topic in tuple(self._known.items()):
@@ -148,6 +155,14 @@ class TopicMap:
             self._outstanding += 1
             cluster = self._admin.describe_cluster(request_timeout=_TIMEOUT_SECONDS)
             cluster.add_done_callback(partial(self._tell, None))
+
+    def _ask_elsewhere(self) -> None:
+        """Begin with a new client: the old one keeps asking the one broker that it chose, though others may answer."""
+        self._is_silent = False
+        try:
+            self.renew()
+        except KafkaException as error:
+            logger.debug("Kept the client that got no answer", extra={"error": str(error)})
 
     def _ask_for_waiting(self) -> None:
         self._is_asking = False
@@ -175,6 +190,8 @@ class TopicMap:
             code = error.args[0].code() if isinstance(error, KafkaException) else 0
             if code > 0:  # a broker's answer, not the client's own trouble
                 self._answered_at = self._loop.time()
+            else:
+                self._is_silent = True
             if code == KafkaError.UNKNOWN_TOPIC_OR_PART and name is not None:
                 self._note(name, 0)
             else:

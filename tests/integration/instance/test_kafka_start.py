@@ -60,7 +60,7 @@ class Node:
         wait_until(
             lambda: listens(self.client),
             "start of Kafka",
-            seconds=60,
+            seconds=180,
             daemons=[self.daemon],
         )
 

@@ -1,6 +1,7 @@
 """What the topic map believes, with an admin client that the test drives."""
 
 import asyncio
+import weakref
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from types import SimpleNamespace
@@ -75,8 +76,13 @@ class Kafka:
 class Rig:
     def __init__(self) -> None:
         self.loop, self.kafka = Loop(), Kafka()
-        self.map = TopicMap({}, cast("asyncio.AbstractEventLoop", self.loop), lambda _: cast("Admin", self.kafka))
+        self.made = 0
+        self.map = TopicMap({}, cast("asyncio.AbstractEventLoop", self.loop), self.make)
         self.called: list[str] = []
+
+    def make(self, _config: Mapping[str, Any]) -> Admin:
+        self.made += 1
+        return cast("Admin", self.kafka)
 
     def ask(self, topic: str) -> bool:
         return self.map.ask(topic, lambda: self.called.append(topic))
@@ -200,3 +206,49 @@ def test_too_many_unknown_topics_at_once_are_turned_away() -> None:
 
     assert all(rig.ask(f"t-{number}") for number in range(1000))
     assert not rig.ask("one-more")
+
+
+def test_after_silence_a_new_client_asks_for_the_old_one_may_stay_with_a_dead_broker() -> None:
+    rig = Rig()
+    rig.learn("orders")
+    rig.map._refresh()
+    rig.kafka.answer(KafkaError._TIMED_OUT)
+
+    rig.refresh()
+    rig.refresh()
+
+    assert (rig.made, rig.map.is_away) == (2, False)
+
+
+def test_a_brokers_refusal_is_an_answer_and_keeps_the_client() -> None:
+    rig = Rig()
+    rig.learn("orders")
+    rig.map._refresh()
+    rig.kafka.answer(KafkaError.TOPIC_AUTHORIZATION_FAILED)
+
+    rig.refresh()
+
+    assert rig.made == 1
+
+
+def test_a_replaced_client_is_held_until_it_has_answered() -> None:
+    clients: list[Kafka] = []
+
+    def make(_config: Mapping[str, Any]) -> Admin:
+        clients.append(Kafka())
+        return cast("Admin", clients[-1])
+
+    loop = Loop()
+    topics = TopicMap({}, cast("asyncio.AbstractEventLoop", loop), make)
+    topics._refresh()
+    old = weakref.ref(clients.pop(0))
+
+    topics.renew()
+    assert old() is not None, "dropped, it would never answer, and nobody would ask again"
+    held = old()
+    assert held is not None
+    held.answer()
+    del held
+    topics._refresh()
+
+    assert old() is None
