@@ -22,13 +22,13 @@ _TOKEN: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _FIELD: Final = _TOKEN + rb":[\t\x20-\x7e\x80-\xff]*\r\n"
 _HEAD: Final = re.compile(rb"(%b) ([!\"$-~]+) HTTP/1\.([01])\r\n((?:%b)*)\r\n" % (_TOKEN, _FIELD))
 _TRAILERS: Final = re.compile(rb"(?:%b)*\r\n" % _FIELD)
-_CHUNK_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?\r\n")
+_CHUNK_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,8})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?\r\n")
 _HOST: Final = re.compile(rb"[A-Za-z0-9._~%!$&'()*+;=-]*(?::[0-9]{0,5})?|\[[0-9A-Fa-f:.]+\](?::[0-9]{0,5})?")
 _LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 _LINES: Final = re.compile(rb"(?:[\t\x20-\x7e\x80-\xff]++|\r\n)*+\r?")
 _ABSOLUTE: Final = re.compile(rb"https?://([^/?]*)", re.IGNORECASE)
 
-_OTHER_VERSION: Final = re.compile(rb".* HTTP/(?!1\.)[0-9]\.[0-9]")
+_OTHER_VERSION: Final = re.compile(rb".* HTTP/(?!1\.[01])[0-9]\.[0-9]")
 
 
 @dataclass(slots=True)
@@ -102,10 +102,10 @@ def read_head(head: bytes, limits: Limits) -> Head:
             fields[name] = fields[name] + b", " + value if name in fields else value
         if lines.count(b"\n") > limits.head_fields:
             raise bad(f"the request has more than {limits.head_fields} header fields", 431)
-    if not target.startswith(b"/"):
-        target = _origin_form(target, fields)
     one_one = minor == b"1"
     _check_host(fields, one_one=one_one)
+    if not target.startswith(b"/"):
+        target = _origin_form(target, fields)
     length, chunked = _body(fields, one_one=one_one)
     keep_alive = one_one
     if b"connection" in fields and keep_alive:
@@ -118,6 +118,8 @@ def _origin_form(target: bytes, fields: dict[bytes, bytes]) -> bytes:
     match = _ABSOLUTE.match(target)
     if match is None:
         raise bad("the request target must be a path that begins with /")
+    if _HOST.fullmatch(match[1]) is None:
+        raise bad("the request target's host is no host")
     if b"host" in fields:
         fields[b"host"] = match[1]
     path = target[match.end() :]
