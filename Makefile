@@ -8,13 +8,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+BENCH_STAMP := $(VENV)/.installed-for-bench
 export PYTHONPATH := $(CURDIR)/operator:$(CURDIR)/deploy
 
 SOURCES := operator/eventstreams deploy tests
 SCRIPTS = $(shell find .ci deploy operator -type f \( -name '*.sh' -o -path '.ci/*' \))
 
 .PHONY: help venv lock clean lint format types layers generate generated-fresh test-unit check \
-	test-integration test-e2e test demo cluster-build kafka-jars cluster-up cluster-down cluster-status images
+	test-integration test-e2e test bench bench-producer demo cluster-build kafka-jars cluster-up cluster-down cluster-status images
 
 help: ## Show this list
 	@awk -F':.*## ' '/^##@ /{printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## /{printf "  %-18s %s\n", $$1, $$2}' \
@@ -73,12 +74,22 @@ test-e2e: cluster-build images ## Against a real node: the chart, real pods, the
 
 test: check test-integration test-e2e ## All that CI runs, in the same order
 
+##@ Measure it
+bench: bench-producer ## Every benchmark; the tables go to docs/
+
+bench-producer: $(BENCH_STAMP) kafka-jars ## The REST producer beside its peers; BENCH=--quick takes 3 minutes, not 20
+	@PYTHONPATH=$(PYTHONPATH):$(CURDIR)/tests $(BIN)/python -m perf.producer $(BENCH)
+
 ##@ Change it
 venv: $(STAMP) ## Make .venv from the locked requirements
 
 $(STAMP): requirements/dev.txt
 	@PYTHON=$(PYTHON) .ci/venv $(VENV) $<
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(BENCH_STAMP): requirements/bench.txt $(STAMP)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 format: venv ## Format Python and apply the safe fixes
@@ -91,7 +102,8 @@ generate: venv ## Write CRDs, the chart's copy and the reference pages from the 
 lock: venv ## Lock the dependencies of pyproject.toml with their hashes
 	@lock() { $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-annotate --no-header pyproject.toml "$$@"; }; \
-	lock -o requirements/runtime.txt; lock --extra dev -o requirements/dev.txt
+	lock -o requirements/runtime.txt; lock --extra dev -o requirements/dev.txt; \
+	lock --extra bench -o requirements/bench.txt
 
 clean: ## Remove .venv and what tools leave behind; the platform and its cache stay
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage htmlcov dist build

@@ -1,0 +1,142 @@
+"""Our own server with a part replaced, for what cannot be had otherwise.
+
+    python -m perf.ours known-topics    the mock has no controller, which the topic map wants to ask: take all as known
+    python -m perf.ours no-kafka        and the delivery answers by itself: the floor of the front end
+    python -m perf.ours no-kafka no-auth | no-metrics | access-log    and one feature less, or more: what it costs
+    python -m perf.ours crowd=N         records in flight from which the producer with linger 1 ms is used
+
+Each replacement is one attribute, named where it is set.
+"""
+
+import asyncio
+import logging
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+from typing_extensions import override
+
+from eventstreams.main import producer
+from eventstreams.producer import delivery, server
+from eventstreams.producer.endpoint import Endpoint, Pending
+from eventstreams.producer.keys import Grant, Keys
+from eventstreams.producer.metrics import Tally
+from eventstreams.producer.topic_map import TopicMap
+from perf.brokers import PARTITIONS
+
+logger = logging.getLogger("eventstreams.producer.access")
+
+
+class KnownTopics(TopicMap):
+    """Every topic exists."""
+
+    @override
+    def find(self, _topic: str) -> int | None:
+        return PARTITIONS
+
+    @override
+    async def keep(self) -> None:
+        await asyncio.Event().wait()
+
+    @property
+    @override
+    def is_away(self) -> bool:
+        return False
+
+    @property
+    @override
+    def has_answered(self) -> bool:
+        return True
+
+
+class NoKafka:
+    """A delivery that reports in the loop's next round, all records of a round together, as a poll's reports are."""
+
+    is_ready = True
+    is_stuck = False
+
+    def __init__(self, _config: object, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._tickets: deque[Pending] = deque()
+        self._offset = 0
+
+    def send(self, *arguments: Any) -> "NoKafka":
+        """Take a record as `Delivery.send` does; only the ticket counts."""
+        if not self._tickets:
+            self._loop.call_soon(self._settle)
+        self._tickets.append(next(one for one in reversed(arguments) if isinstance(one, Pending)))
+        return self
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._tickets)
+
+    async def close(self, _seconds: float) -> bool:
+        return True
+
+    def _settle(self) -> None:
+        now = int(time.time() * 1000)
+        while self._tickets:
+            self._offset += 1
+            self._tickets.popleft().stored(0, self._offset, now)
+
+
+def known_topics() -> None:
+    setattr(server, "TopicMap", KnownTopics)  # noqa: B010  a replaced name is no type
+
+
+def no_kafka() -> None:
+    known_topics()
+    setattr(server, "Delivery", NoKafka)  # noqa: B010
+
+
+def no_auth() -> None:
+    """Take the first key that is presented for everybody's."""
+    found: list[Grant] = []
+    find = Keys.find
+
+    def any_key(self: Keys, presented: Any) -> Grant:
+        if not found:
+            found.append(find(self, presented))
+        return found[0]
+
+    setattr(Keys, "find", any_key)  # noqa: B010
+
+
+def no_metrics() -> None:
+    setattr(Tally, "answered", lambda *_: None)  # noqa: B010
+
+
+def access_log() -> None:
+    """Write a line for each answer."""
+    answered = Endpoint.answered
+
+    def logged(self: Endpoint, status: int, seconds: float) -> None:
+        answered(self, status, seconds)
+        logger.info("Answered", extra={"status": status, "seconds": round(seconds, 6)})
+
+    setattr(Endpoint, "answered", logged)  # noqa: B010
+
+
+def crowd(records: int) -> None:
+    setattr(delivery, "CROWD", records)  # noqa: B010
+
+
+CHANGES: Final[dict[str, Callable[[], None]]] = {
+    "known-topics": known_topics,
+    "no-kafka": no_kafka,
+    "no-auth": no_auth,
+    "no-metrics": no_metrics,
+    "access-log": access_log,
+}
+
+if __name__ == "__main__":
+    for change in sys.argv[1:]:
+        name, _, value = change.partition("=")
+        if value:
+            crowd(int(value))
+        else:
+            CHANGES[name]()
+    sys.exit(producer.main([]))

@@ -1,0 +1,161 @@
+"""Renders docs/performance.md from results: nothing in it is typed by hand."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from statistics import median
+from string import Template
+from typing import Final
+
+from perf.client import IN_FLIGHT
+from perf.results import Cell, Results, count, disturbed
+from perf.servers import OURS, PEERS
+from perf.tables import BODY_BYTES, CONNECTIONS, CROWD, FEATURES, FLOORS, LINGERS_MS, NO_KAFKA, TIMES, Series, bars
+
+NAMES: Final = {OURS: "**ours**", "granian": "Granian, RSGI", "uvicorn": "uvicorn, ASGI"}
+_SCHEMES: Final = ("http", "https")
+_HEAD: Final = ("server", "requests/s", "±", "p50 ms", "p99 ms", "CPU µs", "RSS MB", "ours is")
+
+_PAGE: Final = Path(__file__).with_name("page.md")
+
+
+def page(results: Results) -> str:
+    """Return the whole page."""
+    machine, load, settings = results.machine, results.load, results.settings
+    figures = {name: ", ".join(map(str, load.get(name, ["unknown"]))) for name in ("before", "after")}
+    return Template(_PAGE.read_text()).substitute(
+        bars=_bars(results),
+        body=BODY_BYTES,
+        at=CONNECTIONS,
+        connections=_by_load(results, Series.CONNECTIONS, "connections"),
+        sizes=_by_load(results, Series.SIZES, "bytes"),
+        kafka=results.versions["kafka"],
+        real=_by_load(results, Series.KAFKA, "connections"),
+        crowd=_crowd(results),
+        floors=_floors(results),
+        in_flight=count(IN_FLIGHT),
+        client=_client(results),
+        memory=_memory(results),
+        **machine,
+        load_before=figures["before"],
+        load_after=figures["after"],
+        versions=", ".join(f"{name} {version}" for name, version in results.versions.items()),
+        rounds=settings["pace"]["rounds"],
+        seconds=settings["pace"]["seconds"],
+        limit=f"{settings['lost_limit']:.0%}",
+        attempts=settings["attempts"],
+        disturbance=_disturbance(results),
+        date=results.date,
+    )
+
+
+def summary(results: Results) -> str:
+    """Return what a terminal is shown: the tables beside the peers, and the bars."""
+    parts = [
+        _by_load(results, Series.CONNECTIONS, "connections"),
+        _by_load(results, Series.SIZES, "bytes"),
+        f"Real Kafka\n\n{_by_load(results, Series.KAFKA, 'connections')}",
+        _bars(results),
+        _disturbance(results),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _bars(results: Results) -> str:
+    rows = [(bar.name, bar.asked, bar.measured, "met" if bar.is_met else "**missed**") for bar in bars(results)]
+    return _table(("what", "asked", "measured", ""), rows)
+
+
+def _by_load(results: Results, series: Series, varied: str) -> str:
+    """Return one table for each scheme: for every load the servers, and the ratio of ours to each peer."""
+    tables = []
+    for scheme in _SCHEMES:
+        runs = [run for run in results.runs if run.series == series and run.scheme == scheme]
+        loads = sorted({(run.connections, run.body_bytes) for run in runs})
+        rows = []
+        for connections, size in loads:
+            label = str(connections if varied == "connections" else size)
+            for server in (OURS, *PEERS):
+                cell, ours = (results.cell(series, one, scheme, connections, size) for one in (server, OURS))
+                if cell is not None and ours is not None:
+                    ratio = "" if server == OURS else f"{ours.rate / cell.rate:.2f}{TIMES}"
+                    rows.append((label, NAMES[server], *_figures(cell), ratio))
+                    label = ""
+        if rows:
+            tables.append(f"{scheme.upper()}:\n\n{_table((varied, *_HEAD), rows)}")
+    return "\n\n".join(tables)
+
+
+def _figures(cell: Cell) -> tuple[str, ...]:
+    latencies = (f"{cell.p50_ms:.2f}", f"{cell.p99_ms:.2f}")
+    return count(cell.rate), f"{cell.spread:.0%}", *latencies, f"{cell.cpu_us:.1f}", f"{cell.resident_mb:.0f}"
+
+
+def _crowd(results: Results) -> str:
+    counts = sorted({run.connections for run in results.runs if run.series == Series.CROWD})
+    rows = []
+    for server, name in CROWD.items():
+        cells = [results.cell(Series.CROWD, server, "http", number, BODY_BYTES) for number in counts]
+        rows.append((name, *(f"{count(cell.rate)}, {cell.p50_ms:.2f} ms" if cell else "" for cell in cells)))
+    return _table(("wait", *(f"{number} connections" for number in counts)), rows) if counts else ""
+
+
+def _floors(results: Results) -> str:
+    rows = []
+    names = {OURS: "ours, with Kafka's mock", NO_KAFKA: "ours without Kafka", **FEATURES}
+    for server in (OURS, *FLOORS):
+        series = Series.CONNECTIONS if server == OURS else Series.FLOORS
+        cells = [results.cell(series, server, scheme, CONNECTIONS, BODY_BYTES) for scheme in _SCHEMES]
+        rows.append((names[server], *(text for cell in cells for text in _rate_and_cpu(cell))))
+    return _table(("", "HTTP requests/s", "CPU µs", "HTTPS requests/s", "CPU µs"), rows)
+
+
+def _rate_and_cpu(cell: Cell | None) -> tuple[str, str]:
+    return (count(cell.rate), f"{cell.cpu_us:.1f}") if cell else ("", "")
+
+
+def _client(results: Results) -> str:
+    rows = []
+    for linger_ms in LINGERS_MS:
+        cell = results.cell(Series.CLIENT, f"linger {linger_ms}", "", IN_FLIGHT, BODY_BYTES)
+        rows.append((f"{linger_ms} ms", *_rate_and_cpu(cell)))
+    return _table(("linger", "records/s", "CPU µs"), rows)
+
+
+def _memory(results: Results) -> str:
+    rows = [(found.situation, f"{found.resident_mb:.0f}") for found in results.memory]
+    soak = results.soak
+    if soak and soak.samples:
+        megabytes = [sample[1] for sample in soak.samples]
+        third = max(1, len(megabytes) // 3)
+        load = f"under load ({soak.connections} connections, {soak.scheme.upper()})"
+        rows.append(
+            (f"{load}, median of the first third of {soak.samples[-1][0]:.0f} s", f"{median(megabytes[:third]):.0f}")
+        )
+        rows.append(
+            (f"{load}, median of the last third, {soak.requests} requests later", f"{median(megabytes[-third:]):.0f}")
+        )
+    return _table(("one process", "RSS MB"), rows)
+
+
+def _disturbance(results: Results) -> str:
+    kept = [run for run in results.runs if run.is_kept]
+    worst = disturbed(results.runs)
+    if not kept:
+        return ""
+    middle = median(run.lost for run in kept)
+    said = f"Median over all runs that count: {middle:.1%}; {len(results.runs) - len(kept)} runs were repeated"
+    return f"{said}, {len(worst)} of {len(kept)} that count are above {results.settings['lost_limit']:.0%}."
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table with its columns in line."""
+    table = [list(head), *(list(row) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return "\n".join(_lines(table, widths))
+
+
+def _lines(table: Sequence[Sequence[str]], widths: Sequence[int]) -> Iterator[str]:
+    for number, row in enumerate(table):
+        yield f"| {' | '.join(text.ljust(width) for text, width in zip(row, widths, strict=True))} |"
+        if number == 0:
+            yield f"|{'|'.join('-' * (width + 2) for width in widths)}|"

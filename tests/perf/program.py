@@ -1,0 +1,96 @@
+"""Programs that a benchmark starts: pinned to a core, and ended with the benchmark, whatever ends that."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+ROOT: Final = Path(__file__).parents[2]
+SERVER_CORE: Final = 0
+LOAD_CORE: Final = 1
+"""The load generator, the broker and the benchmark itself."""
+
+_START_SECONDS: Final = 60.0
+_STOP_SECONDS: Final = 20.0
+_LOOK_SECONDS: Final = 0.05
+_LAST_WORDS: Final = 2000
+
+
+class BenchmarkError(Exception):
+    """Why no figure can be had; shown to a person as it is."""
+
+
+def python(module: str, *arguments: str) -> list[str]:
+    """Return the command that runs a module of this project."""
+    return [sys.executable, "-m", module, *arguments]
+
+
+def environment() -> dict[str, str]:
+    """Return the least environment that this project's modules run in."""
+    path = os.pathsep.join(str(ROOT / part) for part in ("operator", "deploy", "tests"))
+    return {"PATH": os.environ["PATH"], "PYTHONPATH": path}
+
+
+class Program:
+    """One program, alive inside the block. Its output goes to a file in `directory`."""
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        core: int,
+        directory: Path,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
+        self.name = name
+        # setpriv: should this process be killed, the kernel ends the program
+        self._command = ["setpriv", "--pdeathsig", "TERM", "taskset", "--cpu-list", str(core), *command]
+        self._log = directory / f"{name}.log"
+        self._environment = environment() | dict(variables or {})
+        self._process: subprocess.Popen[bytes]
+
+    def __enter__(self) -> Self:
+        with self._log.open("wb") as log:
+            # a session of its own: Ctrl-C reaches this process, which then ends the programs in order
+            self._process = subprocess.Popen(
+                self._command,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    def wait_until(self, holds: Callable[[], bool], what: str) -> None:
+        """Return when `holds()` is true; BenchmarkError when the program ended or it took too long."""
+        deadline = time.monotonic() + _START_SECONDS
+        while not holds():
+            if self._process.poll() is not None:
+                raise BenchmarkError(f"{self.name} ended before {what}:\n{self.log[-_LAST_WORDS:]}")
+            if time.monotonic() > deadline:
+                raise BenchmarkError(f"{what} of {self.name} took too long:\n{self.log[-_LAST_WORDS:]}")
+            time.sleep(_LOOK_SECONDS)

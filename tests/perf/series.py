@@ -1,0 +1,81 @@
+"""Interleaved series: A B C A B C, each run guarded against CPU time that somebody else took."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final
+
+from perf.machine import Meter, resident_mb
+from perf.program import BenchmarkError
+from perf.results import LOST_LIMIT, Run
+from perf.servers import Server
+from perf.wrk import Load, press
+
+ATTEMPTS: Final = 3
+Report = Callable[[Run], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often and how long is measured; a warm-up of a second comes before each run."""
+
+    rounds: int
+    seconds: int
+    warm_seconds: int = 1
+
+
+class Guard:
+    """Repeats disturbed runs, as long as `repeats` last, and hands every run to `report`."""
+
+    def __init__(self, report: Report, repeats: int) -> None:
+        self._report = report
+        self._repeats = repeats
+
+    def run(self, once: Callable[[], Run]) -> None:
+        """Keep the least disturbed of up to three runs."""
+        runs = [once()]
+        while runs[-1].lost > LOST_LIMIT and len(runs) < ATTEMPTS and self._repeats:
+            self._repeats -= 1
+            runs.append(once())
+        best = min(runs, key=lambda run: run.lost)
+        for run in runs:
+            self._report(replace(run, is_kept=run is best))
+
+
+def measure(series: str, servers: Sequence[Server], loads: Iterable[Load], pace: Pace, guard: Guard) -> None:
+    """Measure each server under each load, round by round."""
+    for load in loads:
+        for number in range(1, pace.rounds + 1):
+            for server in servers:
+                guard.run(partial(_once, series, server, load, pace, number))
+
+
+def _once(series: str, server: Server, load: Load, pace: Pace, number: int) -> Run:
+    authorization = server.scene.authorization
+    press(server.url, authorization, load, pace.warm_seconds)
+    meter = Meter(server.program.pid)
+    reply = press(server.url, authorization, load, pace.seconds)
+    window = meter.read()
+    if reply.refused:
+        raise BenchmarkError(
+            f"{server.name} refused {reply.refused} of {reply.requests} requests:\n{server.program.log[-2000:]}"
+        )
+    return Run(
+        series=series,
+        server=server.name,
+        scheme=server.scheme,
+        connections=load.connections,
+        body_bytes=load.body_bytes,
+        round=number,
+        is_kept=True,
+        requests=reply.requests,
+        rate=round(reply.requests / reply.seconds, 1),
+        p50_ms=round(reply.p50_ms, 3),
+        p99_ms=round(reply.p99_ms, 3),
+        cpu_us=round(window.cpu_seconds / max(1, reply.requests) * 1e6, 2),
+        resident_mb=round(resident_mb(server.program.pid), 1),
+        steal=round(window.steal, 4),
+        foreign=round(window.foreign, 4),
+        refused=reply.refused,
+        broken=reply.broken,
+    )

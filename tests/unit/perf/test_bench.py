@@ -1,0 +1,127 @@
+"""What a benchmark does with its figures: no server, no load."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from perf.page import page, summary
+from perf.producer import PAGE, RESULTS
+from perf.results import Memory, Results, Run, Soak
+from perf.series import ATTEMPTS, Guard
+from perf.tables import Bar, Series, bars
+from perf.wrk import parse
+
+RUN = Run(
+    series=Series.CONNECTIONS,
+    server="ours",
+    scheme="http",
+    connections=64,
+    body_bytes=100,
+    round=1,
+    is_kept=True,
+    requests=3000,
+    rate=1000.0,
+    p50_ms=2.0,
+    p99_ms=6.0,
+    cpu_us=30.0,
+    resident_mb=60.0,
+    steal=0.0,
+    foreign=0.01,
+)
+
+
+def results(*runs: Run) -> Results:
+    return Results(
+        date="2026-01-01",
+        machine={"cpu": "a CPU", "cores": 2, "memory_gib": 8, "kernel": "6.0", "system": "Linux"},
+        versions={"kafka": "4.3.1"},
+        settings={"pace": {"rounds": 3, "seconds": 3}, "lost_limit": 0.08, "attempts": 3},
+        load={"before": [0.1, 0.2, 0.3]},
+        runs=list(runs),
+    )
+
+
+def test_what_wrk_says_is_read_from_its_last_line() -> None:
+    reply = parse(
+        "Running 3s test\n  1 threads\n"
+        '{"requests": 5, "microseconds": 2500000, "p50": 300, "p99": 1200, "max": 2000, "refused": 1, "broken": 2}\n'
+    )
+
+    assert (reply.requests, reply.seconds, reply.p50_ms, reply.p99_ms) == (5, 2.5, 0.3, 1.2)
+    assert (reply.refused, reply.broken) == (1, 2)
+
+
+def test_results_are_read_as_they_were_written(tmp_path: Path) -> None:
+    written = results(RUN, replace(RUN, round=2))
+    written.memory.append(Memory("at rest", 50.0))
+    written.soak = Soak("https", 64, 1000, 0, ((5.0, 60.0), (10.0, 61.0)))
+
+    written.write(tmp_path / "results.json")
+
+    assert Results.read(tmp_path / "results.json") == written
+
+
+def test_a_cell_is_the_median_of_the_runs_that_count() -> None:
+    runs = (replace(RUN, rate=rate) for rate in (900.0, 1000.0, 1400.0))
+
+    cell = results(*runs, replace(RUN, rate=10.0, is_kept=False)).cell("connections", "ours", "http", 64, 100)
+
+    assert cell is not None
+    assert (cell.rate, cell.spread) == (1000.0, 0.25)
+
+
+@pytest.mark.parametrize(
+    ("lost", "repeats", "kept"),
+    [
+        pytest.param([0.01], 9, 0.01, id="a quiet run counts at once"),
+        pytest.param([0.5, 0.01], 9, 0.01, id="a disturbed one is repeated"),
+        pytest.param([0.5, 0.2, 0.3], 9, 0.2, id="the least disturbed counts"),
+        pytest.param([0.5, 0.2], 1, 0.2, id="repeats have an end"),
+    ],
+)
+def test_a_disturbed_run_is_repeated(lost: list[float], repeats: int, kept: float) -> None:
+    left, reported = list(lost), list[Run]()
+
+    Guard(reported.append, repeats).run(lambda: replace(RUN, foreign=left.pop(0)))
+
+    assert left == []
+    assert len(reported) == len(lost) <= ATTEMPTS
+    assert [run.foreign for run in reported if run.is_kept] == [kept]
+
+
+def test_a_bar_compares_within_one_series() -> None:
+    peer = replace(RUN, server="granian", rate=500.0)
+
+    found = list(bars(results(RUN, peer)))
+
+    assert found == [
+        Bar(
+            "requests a second against Granian, HTTP, 64 connections",
+            "≥ 1.7\N{MULTIPLICATION SIGN}",
+            "2.00\N{MULTIPLICATION SIGN}",
+            is_met=True,
+        ),
+        Bar(
+            "p99 against p50, HTTP, 64 connections",
+            "≤ 4\N{MULTIPLICATION SIGN}",
+            "3.00\N{MULTIPLICATION SIGN}",
+            is_met=True,
+        ),
+    ]
+
+
+def test_a_page_shows_the_ratio_to_each_peer() -> None:
+    text = page(results(RUN, replace(RUN, server="granian", rate=400.0)))
+
+    assert "2.50\N{MULTIPLICATION SIGN}" in text
+    assert "uvicorn |" not in text
+
+
+def test_a_terminal_is_shown_what_there_is() -> None:
+    assert "ours" in summary(results(RUN))
+
+
+@pytest.mark.skipif(not RESULTS.exists(), reason="no benchmark was published yet")
+def test_the_published_page_follows_from_the_published_results() -> None:
+    assert PAGE.read_text() == page(Results.read(RESULTS))
