@@ -16,7 +16,7 @@ CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 JSON: Final = "application/json"
 NOT_MODIFIED: Final = 304
 _STORED: Final = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nDate: %b\r\nContent-Length: %d\r\n"
-_METADATA: Final = b'{"metadata": {"topic": "%b", "timestamp": "%b.%03dZ", "partition": %d, "offset": %d}}'
+_METADATA: Final = b'{"metadata": {"topic": "%b", "timestamp": "%b.%03dZ", "partition": %d, "offset": %d}%b}'
 
 
 class RefusalError(Exception):
@@ -71,13 +71,17 @@ class Answers:
         self._date_second = self._stamp_second = -1
         self._date = self._stamp = b""
 
-    def stored(self, topic: str, partition: int, offset: int, timestamp_ms: int) -> Answer:
-        """Return the 200 for a record that Kafka holds. `timestamp_ms` is the record's, Unix time in UTC."""
+    def stored(self, topic: str, partition: int, offset: int, timestamp_ms: int, comment: bytes = b"") -> Answer:
+        """Return the 200 for a record that Kafka holds. `timestamp_ms` is the record's, Unix time in UTC.
+
+        `comment` is text for the contract's Comment: ASCII, without quotes or backslashes.
+        """
         second, millis = divmod(timestamp_ms, 1000)
         if second != self._stamp_second:
             self._stamp_second = second
             self._stamp = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S").encode()
-        body = _METADATA % (topic.encode(), self._stamp, millis, partition, offset)
+        told = b', "Comment": "%b"' % comment if comment else b""
+        body = _METADATA % (topic.encode(), self._stamp, millis, partition, offset, told)
         return Answer(200, _STORED % (self.date(), len(body)), body)
 
     def refused(self, refusal: RefusalError, incident: str) -> Answer:

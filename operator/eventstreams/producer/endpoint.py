@@ -13,16 +13,18 @@ from confluent_kafka import KafkaError
 from typing_extensions import override
 
 from eventstreams.core import apikey
-from eventstreams.producer import request
+from eventstreams.producer import hints, request
 from eventstreams.producer.answers import JSON, Answers, RefusalError, unavailable
 from eventstreams.producer.delivery import Lane, Ticket, refusal_of
 from eventstreams.producer.exchange import Exchange, Task
 from eventstreams.producer.framing import Head
+from eventstreams.producer.json_text import check_json
 from eventstreams.producer.keys import Keys
 from eventstreams.producer.limits import Limits
 from eventstreams.producer.metrics import Tally
 from eventstreams.producer.pages import Page, Pages, PageSite
-from eventstreams.producer.request import Headers, Order
+from eventstreams.producer.record import Record
+from eventstreams.producer.request import Order
 
 
 class Topics(Protocol):
@@ -37,9 +39,7 @@ class Topics(Protocol):
 class Sender(Protocol):
     """What the endpoint needs of the delivery."""
 
-    def send(
-        self, topic: str, value: bytes, key: bytes | None, headers: Headers | None, ticket: Ticket, lane: Lane | None
-    ) -> Lane: ...
+    def send(self, topic: str, record: Record, ticket: Ticket, lane: Lane | None) -> Lane: ...
 
 
 class Health(Protocol):
@@ -63,7 +63,9 @@ class Pending:
     def stored(self, partition: int, offset: int, timestamp_ms: int) -> None:
         """Answer 200."""
         self._endpoint.tally.record_bytes += self._size
-        self._exchange.finish(self._endpoint.answers.stored(self._order.topic, partition, offset, timestamp_ms))
+        order = self._order
+        answer = self._endpoint.answers.stored(order.topic, partition, offset, timestamp_ms, order.comment)
+        self._exchange.finish(answer)
 
     def failed(self, error: KafkaError) -> None:
         """Answer what a failed delivery means."""
@@ -127,7 +129,7 @@ class Endpoint(PageSite):
         try:
             self._check(order, body)
             client = exchange.client
-            client.lane = self._sender.send(order.topic, body, order.key, order.headers, pending, client.lane)
+            client.lane = self._sender.send(order.topic, order, pending, client.lane)
         except RefusalError as refusal:
             pending.refuse(refusal)
 
@@ -141,8 +143,10 @@ class Endpoint(PageSite):
             raise unavailable("Kafka does not say whether the topic exists")
         if not body:
             raise RefusalError(411, "the request has no data: send a body")
+        request.check_partition(order, partitions)
         if order.is_json:
-            request.check_json(body)
+            order.comment = hints.comment(check_json(body))
+        order.value = body
 
     def _alive(self) -> Page:
         stuck = self._health.is_stuck()

@@ -5,18 +5,18 @@ The endpoint calls these in the order of judgement: `topic_of` (404, 405), `cred
 
 import base64
 import binascii
-import json
+import contextlib
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from enum import Enum
-from typing import Final, NamedTuple, NoReturn
+from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from eventstreams.producer.answers import RefusalError
 from eventstreams.producer.framing import Head
 from eventstreams.producer.limits import Limits
-
-Headers = list[tuple[str, bytes]]
+from eventstreams.producer.record import ANY_PARTITION, LAST_TIMESTAMP_MS, NOW, Headers, Record
 
 TOPIC_NAME: Final = re.compile(r"(?!\.{1,2}$)[a-zA-Z0-9._-]{1,249}", re.ASCII)
 CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="event streams", Basic realm="event streams"'}
@@ -24,6 +24,11 @@ CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="event streams", Basic rea
 _PREFIX: Final = b"/topics/"
 _SUFFIX: Final = b"/records"
 _BAD_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_ONCE: Final = frozenset({b"key", b"keyType", b"headers", b"partition", b"timestamp"})
+_NUMBER: Final = re.compile(rb"[0-9]{1,18}")
+_MOMENT: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
 _HEX: Final = re.compile(rb"(?:[0-9A-Fa-f]{2})*")
 
 
@@ -46,6 +51,8 @@ _RULES: Final = {
     b"vnd.ibm-event-streams.json.v1": Rule.JSON,
 }
 _RULES_BY_TYPE: Final = _RULES | {b"application/" + name: _RULES[name] for name in _RULES if name.startswith(b"vnd.")}
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
 _FORM: Final = b"application/x-www-form-urlencoded"
 
 
@@ -56,15 +63,14 @@ class Credentials(NamedTuple):
     username: bytes | None
 
 
-@dataclass(slots=True)
-class Order:
-    """One record to produce, but for its value. `key` None is a null key, empty is an empty key."""
+@dataclass(slots=True, kw_only=True)
+class Order(Record):
+    """A request for one record, which it is itself once the body is there. `comment` goes into the answer."""
 
     topic: str
-    key: bytes | None
-    headers: Headers | None
-    is_json: bool
     key_id: str
+    is_json: bool
+    comment: bytes = b""
 
 
 def topic_of(head: Head) -> str | None:
@@ -114,38 +120,15 @@ def order(head: Head, topic: str, key_id: str, limits: Limits) -> Order:
     if head.length == 0 or (head.length is None and (not head.chunked or rule is Rule.SIZED)):
         raise RefusalError(411, "the request has no data: send a body with its Content-Length")
     _, mark, query = head.target.partition(b"?")
+    asked = Order(topic=topic, key_id=key_id, is_json=rule is Rule.JSON)
     if not mark:
-        return Order(topic, None, None, rule is Rule.JSON, key_id)
+        return asked
     parameters = _parameters(query)
     if b"schemaname" in parameters:
         raise RefusalError(404, "no schema of that name: this service has no schema registry, leave schemaname out")
-    key, headers = _key(parameters, limits), _headers(parameters.get(b"headers"))
-    return Order(topic, key, headers, rule is Rule.JSON, key_id)
-
-
-def check_json(body: bytes) -> None:
-    """Raise RefusalError 400 unless `body` is one JSON text (RFC 8259) in UTF-8; NaN and Infinity are none."""
-    try:
-        _JSON.decode(body.decode())
-    except json.JSONDecodeError as error:
-        raise RefusalError(400, f"the body is not JSON: {error.msg} at character {error.pos}") from None
-    except UnicodeDecodeError as error:
-        raise RefusalError(400, f"the body is not JSON: not UTF-8 at byte {error.start}") from None
-    except _ConstantError:
-        raise RefusalError(400, "the body is not JSON, which has neither NaN nor Infinity") from None
-    except RecursionError:
-        raise RefusalError(400, "the body is nested too deeply to be checked as JSON") from None
-
-
-class _ConstantError(Exception):
-    """NaN, Infinity or -Infinity was met."""
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise _ConstantError(name)
-
-
-_JSON: Final = json.JSONDecoder(parse_constant=_no_constant, parse_int=len, parse_float=len)  # numbers only checked
+    asked.key, asked.headers = _key(parameters, limits), _headers(parameters.get(b"headers"))
+    asked.partition, asked.timestamp_ms = _partition(parameters), _timestamp(parameters)
+    return asked
 
 
 def _rule(head: Head) -> Rule:
@@ -167,7 +150,7 @@ def _parameters(query: bytes) -> dict[bytes, bytes]:
     for pair in query.split(b"&"):
         name, _, value = pair.partition(b"=")
         name = _form(name, "the query")
-        if name in found and name in {b"key", b"keyType", b"headers"}:
+        if name in found and name in _ONCE:
             raise RefusalError(400, f"the parameter {name.decode()} is given twice: give it once")
         found[name] = value
     return found
@@ -195,6 +178,46 @@ def _key(parameters: dict[bytes, bytes], limits: Limits) -> bytes | None:
     if len(key) > limits.key_bytes:
         raise RefusalError(400, f"the key has {len(key)} bytes, the limit is {limits.key_bytes}")
     return key
+
+
+def _partition(parameters: dict[bytes, bytes]) -> int:
+    raw = parameters.get(b"partition")
+    if raw is None:
+        return ANY_PARTITION
+    text = _form(raw, "partition")
+    if _NUMBER.fullmatch(text) is None:
+        raise RefusalError(400, "partition is no number: leave it out, or name one of the topic's, the first being 0")
+    return int(text)
+
+
+def check_partition(record: Record, partitions: int) -> None:
+    """Raise RefusalError 400 when the record asks for a partition that the topic does not have."""
+    if record.partition >= partitions:
+        last = partitions - 1
+        raise RefusalError(400, f"the topic has no partition {record.partition}: its partitions are 0 to {last}")
+
+
+def _timestamp(parameters: dict[bytes, bytes]) -> int:
+    """Read milliseconds since 1970, or RFC 3339, whose finer digits are cut off."""
+    raw = parameters.get(b"timestamp")
+    if raw is None:
+        return NOW
+    text = _form(raw, "timestamp")
+    moment = int(text) if _NUMBER.fullmatch(text) else _moment(text)
+    if not 0 < moment <= LAST_TIMESTAMP_MS:
+        raise RefusalError(400, "timestamp is outside the years 1970 to 9999: give milliseconds since 1970, in UTC")
+    return moment
+
+
+def _moment(text: bytes) -> int:
+    """Return RFC 3339 text as milliseconds since 1970."""
+    written = text.decode("latin-1")
+    if _MOMENT.fullmatch(written):
+        with contextlib.suppress(ValueError, OverflowError):  # the 30th of February
+            return (datetime.fromisoformat(written.upper()) - _EPOCH) // _MILLISECOND
+    raise RefusalError(
+        400, "timestamp is neither milliseconds since 1970 nor RFC 3339, as 2026-11-23T08:53:20.045Z (+ is %2B)"
+    )
 
 
 def _headers(raw: bytes | None) -> Headers | None:

@@ -53,6 +53,29 @@ async def test_value_key_and_headers_are_read_back_byte_for_byte(
     assert reply.body["metadata"]["timestamp"].endswith("Z")
 
 
+async def test_partition_and_timestamp_are_read_back(
+    producer: ProducerProcess, kafka: LocalKafka, key: ApiKey, topic: str
+) -> None:
+    query = "key=21&partition=2&timestamp=2026-11-23T08:53:20.045Z"
+
+    reply = await producer.produce(topic, b"x", key, query=query)
+
+    (record,) = records(kafka, topic)
+    assert (record.partition(), record.timestamp()[1]) == (2, 1_795_424_000_045)
+    assert (reply.body["metadata"]["partition"], reply.body["metadata"]["timestamp"]) == (2, "2026-11-23T08:53:20.045Z")
+
+
+async def test_a_timestamp_that_the_topic_refuses_is_400(
+    producer: ProducerProcess, kafka: LocalKafka, key: ApiKey
+) -> None:
+    topic = make_topic(kafka, f"free-{secrets.token_hex(4)}", message_timestamp_before_max_ms="1000")
+
+    reply = await producer.produce(topic, b"x", key, query="timestamp=1")
+
+    assert (reply.status, reply.body["error"]["kafka_error_code"]) == (400, 32)
+    assert records(kafka, topic) == []
+
+
 async def test_an_empty_key_is_not_a_null_key(
     producer: ProducerProcess, kafka: LocalKafka, key: ApiKey, topic: str
 ) -> None:

@@ -16,7 +16,7 @@ from eventstreams.producer.endpoint import Endpoint
 from eventstreams.producer.keys import Keys
 from eventstreams.producer.limits import Limits
 from eventstreams.producer.metrics import Tally
-from eventstreams.producer.request import Headers
+from eventstreams.producer.record import Headers, Record
 
 NOW = 1_795_424_000.0
 KEY: ApiKey = mint(lambda size: b"\x07" * size)
@@ -75,9 +75,11 @@ def statuses(written: bytes | bytearray) -> list[int]:
 @dataclass
 class Sent:
     topic: str
-    value: bytes
+    value: bytes | None
     key: bytes | None
     headers: Headers | None
+    partition: int
+    timestamp_ms: int
     ticket: Ticket
 
 
@@ -106,12 +108,12 @@ class Kafka:
             self.topics[topic] = partitions
             then()
 
-    def send(
-        self, topic: str, value: bytes, key: bytes | None, headers: Headers | None, ticket: Ticket, lane: Lane | None
-    ) -> Lane:
+    def send(self, topic: str, record: Record, ticket: Ticket, lane: Lane | None) -> Lane:
         if self.refusal is not None:
             raise self.refusal
-        self.sent.append(Sent(topic, value, key, headers, ticket))
+        self.sent.append(
+            Sent(topic, record.value, record.key, record.headers, record.partition, record.timestamp_ms, ticket)
+        )
         return lane  # type: ignore[return-value]  # there are no lanes here
 
     def confirm(self) -> None:

@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from eventstreams.producer.answers import RefusalError
 from eventstreams.producer.delivery import CROWD, Config, Delivery, KafkaProducer, Seldom
+from eventstreams.producer.record import Record
 from integration.waiting import until
 
 
@@ -28,10 +29,11 @@ class Producer:
         self._due: list[Callable[[], None]] = []
         self._news = threading.Event()
 
-    def produce(self, _topic: str, value: bytes, _key: bytes | None, **options: Any) -> None:
+    def produce(self, *given: Any) -> None:
         if self.raises is not None:
             raise self.raises
-        self._queued.append((value, options["on_delivery"]))
+        _topic, value, _key, _partition, callback, _on_delivery, _timestamp, _headers = given
+        self._queued.append((value, callback))
 
     def poll(self, timeout: float) -> int:
         self._news.wait(timeout)
@@ -116,7 +118,7 @@ class Rig:
         return producer
 
     def send(self, ticket: Ticket, lane: Any = None) -> Any:
-        return self.delivery.send("orders", b"v", None, None, ticket, lane)
+        return self.delivery.send("orders", Record(b"v"), ticket, lane)
 
     async def close(self) -> None:
         for producer in self.made:

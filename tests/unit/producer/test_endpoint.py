@@ -60,6 +60,43 @@ def test_the_body_is_stored_unchanged(body: bytes) -> None:
     assert rig.kafka.stored[0].value == body
 
 
+def test_partition_and_timestamp_reach_kafka() -> None:
+    rig = Rig()
+
+    rig.talk([post("/topics/orders/records?partition=2&timestamp=1795424000045")])
+
+    assert [(one.partition, one.timestamp_ms) for one in rig.kafka.stored] == [(2, 1_795_424_000_045)]
+
+
+def test_a_partition_that_the_topic_does_not_have_is_400_and_the_message_says_which_it_has() -> None:
+    rig = Rig()
+
+    wire = rig.talk([post("/topics/orders/records?partition=3")])
+
+    assert wire.statuses == [400]
+    assert answer(wire)["message"] == "the topic has no partition 3: its partitions are 0 to 2"
+    assert not rig.kafka.stored
+
+
+def json_comment(body: bytes) -> object:
+    rig = Rig()
+    wire = rig.talk([post(body=body).replace(b"text/plain", b"application/json")])
+    assert rig.kafka.stored[0].value == body
+    return answer(wire).get("Comment")
+
+
+def test_an_envelope_sent_as_plain_json_is_stored_as_it_is_with_a_hint_in_the_comment() -> None:
+    assert "looks like an envelope" in str(json_comment(b'{"records": [{"key": "a", "value": 1}, {"value": null}]}'))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"records": []}', b'{"records": [1]}', b'{"records": [{"a": 1}]}', b'{"records": 1}', b'["records"]', b"1"],
+)
+def test_other_json_has_no_comment(body: bytes) -> None:
+    assert json_comment(body) is None
+
+
 def test_a_topic_that_is_unheard_of_is_asked_for_once_and_then_used() -> None:
     rig = Rig()
     connection, wire = rig.connect()

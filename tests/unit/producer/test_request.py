@@ -2,6 +2,7 @@
 
 import base64
 import json
+from datetime import UTC, datetime, timedelta
 from urllib.parse import quote, quote_plus, urlencode
 
 import pytest
@@ -10,8 +11,10 @@ from hypothesis import strategies as st
 
 from eventstreams.producer.answers import RefusalError
 from eventstreams.producer.framing import Head
+from eventstreams.producer.json_text import check_json
 from eventstreams.producer.limits import Limits
-from eventstreams.producer.request import Credentials, Order, check_json, credentials, order, topic_of
+from eventstreams.producer.record import ANY_PARTITION, LAST_TIMESTAMP_MS
+from eventstreams.producer.request import Credentials, Order, credentials, order, topic_of
 
 LIMITS = Limits()
 
@@ -166,6 +169,65 @@ def test_a_key_written_by_any_form_encoder_is_read_back(key: bytes) -> None:
     assert ordered(f"key={quote(key, safe='')}").key == key
     assert ordered(f"key={quote_plus(key)}").key == key
     assert ordered(f"keyType=binary&key={key.hex()}").key == key
+
+
+@pytest.mark.parametrize(("query", "partition"), [("", ANY_PARTITION), ("partition=0", 0), ("partition=%31%32", 12)])
+def test_the_partition_is_what_the_query_says(query: str, partition: int) -> None:
+    assert ordered(query).partition == partition
+
+
+@pytest.mark.parametrize("value", ["", "-1", "1.0", "x", "0x1", "%C2%B2", "1" * 19, "0&partition=0"])
+def test_a_partition_that_is_no_number_is_400(value: str) -> None:
+    assert refused(f"partition={value}") == 400
+
+
+@pytest.mark.parametrize(
+    ("value", "moment_ms"),
+    [
+        ("1", 1),
+        ("1795424000045", 1_795_424_000_045),
+        ("2026-11-23T08:53:20.045Z", 1_795_424_000_045),
+        ("2026-11-23t08:53:20.0459z", 1_795_424_000_045),
+        ("2026-11-23T09:53:20%2B01:00", 1_795_424_000_000),
+        ("9999-12-31T23:59:59.999Z", LAST_TIMESTAMP_MS),
+    ],
+)
+def test_the_timestamp_is_milliseconds_since_1970_or_rfc_3339(value: str, moment_ms: int) -> None:
+    assert ordered(f"timestamp={value}").timestamp_ms == moment_ms
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "0",
+        "-1",
+        "1.5",
+        "253402300800000",
+        "9" * 19,
+        "1969-12-31T23:59:59Z",
+        "2026-02-30T00:00:00Z",
+        "2026-11-23T08:53:20",
+        "2026-11-23",
+        "2026-11-23T09:53:20+01:00",
+        "now",
+        "%ff",
+        "1&timestamp=1",
+    ],
+)
+def test_a_timestamp_that_is_no_moment_since_1970_is_400(value: str) -> None:
+    assert refused(f"timestamp={value}") == 400
+
+
+MOMENTS = st.datetimes(datetime(1970, 1, 2), datetime(9999, 12, 30), timezones=st.timezones())  # noqa: DTZ001  with zones
+
+
+@given(MOMENTS.filter(lambda moment: not (moment.utcoffset() or timedelta()) % timedelta(minutes=1)))
+def test_a_moment_is_the_same_in_both_ways_of_writing(moment: datetime) -> None:
+    millis = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+
+    assert ordered(urlencode({"timestamp": moment.isoformat()})).timestamp_ms == millis
+    assert ordered(f"timestamp={millis}").timestamp_ms == millis
 
 
 def test_a_schema_is_404_because_there_is_no_registry() -> None:

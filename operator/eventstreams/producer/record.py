@@ -1,0 +1,24 @@
+"""What Kafka is to store."""
+
+from dataclasses import dataclass
+from typing import Final
+
+Headers = list[tuple[str, bytes]]
+
+ANY_PARTITION: Final = -1
+"""The partition follows from the key, or is Kafka's client's to choose: what librdkafka calls unassigned."""
+NOW: Final = 0
+"""The timestamp is that of the moment: librdkafka reads 0 so, which makes the first millisecond of 1970 unsayable."""
+LAST_TIMESTAMP_MS: Final = 253_402_300_799_999
+"""The end of the year 9999, the last moment that RFC 3339 can write."""
+
+
+@dataclass(slots=True)
+class Record:
+    """One record. A null `key` differs from an empty one; `value` is set when the body is there."""
+
+    value: bytes | None = None
+    key: bytes | None = None
+    headers: Headers | None = None
+    partition: int = ANY_PARTITION
+    timestamp_ms: int = NOW
