@@ -3,7 +3,9 @@
 import ast
 import json
 import re
+from base64 import b64encode
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from openapi_spec_validator import validate
 
 from eventstreams.producer import request
+from eventstreams.producer.api_pages import pages
 from eventstreams.producer.delivery import _NOT_STORED
 from eventstreams.producer.limits import Limits
 from eventstreams.producer.openapi import STATUSES, document
@@ -118,3 +121,30 @@ def get(rig: Rig, path: str, *fields: str) -> bytes:
 
 def parsed(answer: bytes) -> Any:
     return json.loads(answer.partition(b"\r\n\r\n")[2])
+
+
+def test_the_page_runs_its_own_script_and_style_and_nothing_else() -> None:
+    head, _, body = get(Rig(), "/").partition(b"\r\n\r\n")
+    policy = re.search(rb"\r\nContent-Security-Policy: (.+)\r\n", head)
+    assert policy is not None
+    rules = dict(rule.split(" ", 1) for rule in policy[1].decode().split("; "))
+
+    for kind in ("script", "style"):
+        (text,) = re.findall(f"<{kind}>(.*?)</{kind}>".encode(), body, re.DOTALL)
+        assert rules[f"{kind}-src"] == f"'sha256-{b64encode(sha256(text).digest()).decode()}'"
+    assert (
+        rules.items()
+        >= {
+            "default-src": "'none'",
+            "connect-src": "'self'",
+            "base-uri": "'none'",
+            "form-action": "'none'",
+            "frame-ancestors": "'none'",
+        }.items()
+    )
+    assert not re.search(rb"""\s(?:style|on\w+)=|(?:src|href)=["'](?!data:|openapi\.json|\#)""", body)
+
+
+def test_the_page_is_served_unless_it_is_switched_off() -> None:
+    assert set(pages(LIMITS)) == {b"/", b"/openapi.json"}
+    assert set(pages(LIMITS, has_page=False)) == {b"/openapi.json"}
