@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from eventstreams.core.version import VERSION
 from eventstreams.producer.limits import Limits
+from eventstreams.producer.record import LAST_TIMESTAMP_MS
 from eventstreams.producer.request import TOPIC_NAME
 
 Object = dict[str, Any]
@@ -17,7 +18,7 @@ STATUSES: Final = {
     401: "No API key, or one that is unknown, revoked or expired. Not stored.",
     403: "The API key has no right to the topic. Not stored: add the topic to the ServiceID.",
     404: "The topic, the schema or the path does not exist. Not stored: create the topic.",
-    405: "Another method is used here. Not stored.",
+    405: "Another method is used here.",
     408: "Kafka did not confirm in time: the record may or may not be stored; or the request did not arrive in time. "
     "The message says which.",
     411: "No data, or no length where one is due. Not stored: send a body with its length.",
@@ -146,7 +147,7 @@ def _query(limits: Limits) -> list[Object]:
             "The record's time: milliseconds since 1970, or RFC 3339. Without it, now.",
             {
                 "anyOf": [
-                    {"type": "integer", "minimum": 1, "maximum": 253_402_300_799_999},
+                    {"type": "integer", "minimum": 1, "maximum": LAST_TIMESTAMP_MS},
                     {"type": "string", "format": "date-time"},
                 ]
             },
