@@ -19,7 +19,7 @@ from local.jars import POM
 _PROC: Final = Path("/proc")
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
-_STEAL: Final = 7  # of the figures after "cpu" in /proc/stat
+_IDLE, _STEAL = 3, 7  # of the figures after "cpu" in /proc/stat
 _PARENT, _USER, _CHILDREN_SYSTEM, _RESIDENT = 1, 11, 14, 21  # of /proc/PID/stat, counted from the state
 _PACKAGES: Final = ("uvloop", "granian", "uvicorn", "httptools")
 
@@ -74,7 +74,7 @@ class Window:
 
 
 class Meter:
-    """Measures from its making to `read`. With the busy loops of `guard` on, what is nobody's is foreign."""
+    """Measures from its making to `read`. CPU time that is neither idle, nor stolen, nor ours, is foreign."""
 
     def __init__(self, root: int) -> None:
         self._root = root
@@ -82,14 +82,16 @@ class Meter:
 
     def read(self) -> Window:
         """Return what happened since; `cpu_seconds` is what the process tree `root` used."""
-        clock, stolen, own, root = (after - before for after, before in zip(self._look(), self._begin, strict=True))
+        now = self._look()
+        clock, idle, stolen, own, root = (after - before for after, before in zip(now, self._begin, strict=True))
         capacity = clock * (os.cpu_count() or 1)
-        return Window(clock, stolen / capacity, max(0.0, 1 - (stolen + own) / capacity), root)
+        return Window(clock, stolen / capacity, max(0.0, 1 - (idle + stolen + own) / capacity), root)
 
-    def _look(self) -> tuple[float, float, float, float]:
+    def _look(self) -> tuple[float, ...]:
         stats = _stats()
-        stolen = int((_PROC / "stat").read_text().split("\n", 1)[0].split()[1 + _STEAL]) / _TICKS
-        return time.monotonic(), stolen, _cpu(_tree(os.getpid(), stats)), _cpu(_tree(self._root, stats))
+        whole = (_PROC / "stat").read_text().partition("\n")[0].split()[1:]
+        idle, stolen = (int(whole[place]) / _TICKS for place in (_IDLE, _STEAL))
+        return time.monotonic(), idle, stolen, _cpu(_tree(os.getpid(), stats)), _cpu(_tree(self._root, stats))
 
 
 def describe() -> dict[str, Any]:

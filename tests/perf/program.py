@@ -56,14 +56,15 @@ class Program:
 
     def __enter__(self) -> Self:
         with self._log.open("wb") as log:
-            # a session of its own: Ctrl-C reaches this process, which then ends the programs in order
+            # a group of its own: Ctrl-C reaches this process, which then ends the programs in order. Not a session of
+            # its own: the scheduler may share the CPU between sessions, and then SCHED_IDLE means nothing between them
             self._process = subprocess.Popen(
                 self._command,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,
+                process_group=0,
             )
         return self
 
