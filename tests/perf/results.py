@@ -85,11 +85,11 @@ class Results:
         """Write it, a run a line, so that a change of one shows as one."""
         whole = asdict(self)
         lines = {name: [json.dumps(each) for each in whole.pop(name)] for name in ("runs", "memory")}
-        text = json.dumps(whole, indent=1).removesuffix("\n}")
+        text = ",\n".join(f' "{name}": {json.dumps(part)}' for name, part in whole.items())
         for name, each in lines.items():
             text += f',\n "{name}": [\n  ' + ",\n  ".join(each) + "\n ]"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text + "\n}\n")
+        path.write_text("{\n" + text + "\n}\n")
 
     def cell(self, series: str, server: str, scheme: str, connections: int = 0, body_bytes: int = 0) -> "Cell | None":
         """Return what was found for one row of a table, None when it was not measured."""
