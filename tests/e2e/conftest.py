@@ -156,11 +156,11 @@ class Application:
         return int(ran.out.rsplit("\n", 1)[-1] or 0) if ran.code == 0 else 0
 
 
-def read_back(shell: Shell, topic: str, *, count: int, seconds: float = 60) -> list[str]:
-    """Return the first `count` records of a one-partition topic, read by Kafka's own consumer in the broker's pod."""
+def read_back(shell: Shell, topic: str, *, count: int, offset: int = 0, seconds: float = 60) -> list[str]:
+    """Return `count` records of a one-partition topic from `offset` on, read by Kafka's own consumer in its pod."""
     said = shell.ok(
         f"kubectl exec {INSTANCE}-kafka-0 -- bash /etc/eventstreams/kafka/kafka-tool.sh console-consumer "
-        f"--topic {topic} --partition 0 --offset earliest --max-messages {count} --timeout-ms {int(seconds * 1000)}",
+        f"--topic {topic} --partition 0 --offset {offset} --max-messages {count} --timeout-ms {int(seconds * 1000)}",
         seconds=seconds + 30,
     )
     return said.splitlines()
