@@ -15,7 +15,7 @@ CLOSE: Final = b"Connection: close\r\n\r\n"
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 JSON: Final = "application/json"
 NOT_MODIFIED: Final = 304
-_STORED: Final = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nDate: %b\r\nContent-Length: %d\r\n"
+_STORED: Final = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nDate: %b\r\nContent-Length: %%d\r\n"
 _METADATA: Final = b'{"metadata": {"topic": "%b", "timestamp": "%b.%03dZ", "partition": %d, "offset": %d}%b}'
 
 
@@ -69,7 +69,7 @@ class Answers:
     def __init__(self, wall: Callable[[], float]) -> None:
         self._wall = wall
         self._date_second = self._stamp_second = -1
-        self._date = self._stamp = b""
+        self._date = self._stamp = self._stored = b""
 
     def stored(self, topic: str, partition: int, offset: int, timestamp_ms: int, comment: bytes = b"") -> Answer:
         """Return the 200 for a record that Kafka holds. `timestamp_ms` is the record's, Unix time in UTC.
@@ -82,7 +82,8 @@ class Answers:
             self._stamp = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S").encode()
         told = b', "Comment": "%b"' % comment if comment else b""
         body = _METADATA % (topic.encode(), self._stamp, millis, partition, offset, told)
-        return Answer(200, _STORED % (self.date(), len(body)), body)
+        self.date()
+        return Answer(200, self._stored % len(body), body)
 
     def refused(self, refusal: RefusalError, incident: str) -> Answer:
         """Return the error answer for a refusal."""
@@ -107,4 +108,5 @@ class Answers:
         if second != self._date_second:
             self._date_second = second
             self._date = formatdate(second, usegmt=True).encode()
+            self._stored = _STORED % self._date
         return self._date

@@ -206,16 +206,16 @@ class Connection(asyncio.Protocol):
 
     def _read(self, data: bytes) -> None:
         """Take from `data` what is complete, as long as answers have room; the rest is held."""
-        had_held, at = bool(self._held), 0
+        had_held, at, size = bool(self._held), 0, len(data)
         self._is_parsing = True
         try:
-            while at < len(data) and self._has_room:
+            while at < size and self._has_room:
                 if self._state is State.HEAD:
                     after = self._read_head(data, at)
                 elif self._state is State.BODY:
                     after = self._read_body(data, at)
                 else:
-                    after = len(data)  # after a request that was the last
+                    after = size  # after a request that was the last
                 if after is None:
                     break
                 at = after
@@ -242,13 +242,17 @@ class Connection(asyncio.Protocol):
             if end < 0:
                 return None
         self._head = None
-        self._head = head = framing.read_head(data[at:start], self._limits)
-        try:
-            self._task = task = self._site.judge(head)
-        except RefusalError as refusal:
-            if refusal.closes or head.expects_continue:
-                raise
-            self._task = task = refusal
+        line_end = data.find(b"\r\n", at) + 2
+        line, fields = data[at:line_end], data[line_end:start]
+        known = self._site.recall(line, fields)
+        if known is None:
+            self._head = head = framing.read_head(data[at:start], self._limits)
+            task = self._judge(head)
+            self._site.note(line, fields, head, task)
+        else:
+            head, task = known
+            self._head = head
+        self._task = task
         length = head.length or 0
         if length > self._limits.message_bytes:
             raise task if isinstance(task, RefusalError) else framing.too_large(self._limits)
@@ -261,6 +265,15 @@ class Connection(asyncio.Protocol):
         self._move(Event.HEAD_READ)
         self._continue()
         return start
+
+    def _judge(self, head: Head) -> Task:
+        """Return what the site makes of a head, or its refusal when the connection can be read on after it."""
+        try:
+            return self._site.judge(head)
+        except RefusalError as refusal:
+            if refusal.closes or head.expects_continue:
+                raise
+            return refusal
 
     def _read_body(self, data: bytes, at: int) -> int:
         at = self._body.take(data, at)
@@ -312,23 +325,25 @@ class Connection(asyncio.Protocol):
         while due and (answer := due[0].answer) is not None:
             exchange = due.popleft()
             now = self._clock()
-            is_last = exchange.is_last or (not due and self._may_end(now))
+            is_last = exchange.is_last or ((now >= self._expires or self._site.is_draining) and self._is_between)
             self._wire.write(answer.render(last=is_last, bodiless=exchange.is_bodiless))
             self._site.answered(answer.status, now - exchange.started)
             if is_last:
                 self._end()
                 return
-            if not due:
-                self.lane = None
-                if self._state is State.HEAD and not self._held:
-                    self._since = now
+        if not due:
+            self.lane = None
+            if self._state is State.HEAD and not self._held:
+                self._since = self._clock()
+            if self._owes_continue:
                 self._continue()
-        self._go_on()
+        if not self._is_reading:
+            self._go_on()
 
-    def _may_end(self, now: float) -> bool:
-        """Tell whether this is the moment to part: nothing due, nothing begun, and the server or the clock wants it."""
-        is_between = self._state is State.HEAD and not self._held and not self._is_parsing
-        return is_between and (self._site.is_draining or now >= self._expires)
+    @property
+    def _is_between(self) -> bool:
+        """Whether this is a moment to part without loss: nothing is due and no request has begun."""
+        return not self._due and self._state is State.HEAD and not self._held and not self._is_parsing
 
     def _end(self) -> None:
         """Close our half and let the peer read the answer before it could see a reset."""

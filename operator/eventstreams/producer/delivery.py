@@ -22,7 +22,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from typing_extensions import override
 
 from eventstreams.producer.answers import RefusalError, unavailable
-from eventstreams.producer.record import Headers, Record
+from eventstreams.producer.record import Attributes, Headers
 
 logger = logging.getLogger(__name__)
 kafka_logger = logging.getLogger("eventstreams.producer.kafka")
@@ -152,17 +152,17 @@ class Lane:
 
     # in the event loop
 
-    def send(self, topic: str, record: Record, ticket: Ticket) -> None:
+    def send(self, topic: str, value: bytes | None, beside: Attributes, ticket: Ticket) -> None:
         """Queue a record. Raises BufferError or KafkaException when it was not queued."""
         self._producer.produce(
             topic,
-            record.value,
-            record.key,
-            record.partition,
+            value,
+            beside.key,
+            beside.partition,
             partial(self._report, ticket),
             None,  # on_delivery is another name of the one before, and looked at only when that is not there
-            record.timestamp_ms,
-            record.headers or [],
+            beside.timestamp_ms,
+            beside.headers or [],
         )
         self.in_flight += 1
 
@@ -247,7 +247,7 @@ class Delivery:
         self._make = make
         self._quick, self._crowd = self._lane("quick"), self._lane("crowd")
 
-    def send(self, topic: str, record: Record, ticket: Ticket, lane: Lane | None) -> Lane:
+    def send(self, topic: str, value: bytes | None, beside: Attributes, ticket: Ticket, lane: Lane | None) -> Lane:
         """Queue a record and return the lane it went to: `lane` if given, which keeps the order of records.
 
         Raises RefusalError when the record was not queued; `ticket` is then told nothing.
@@ -257,7 +257,7 @@ class Delivery:
         if lane.has_failed:
             raise unavailable("Kafka's client is being renewed")
         try:
-            lane.send(topic, record, ticket)
+            lane.send(topic, value, beside, ticket)
         except BufferError:
             raise unavailable("too many records wait for Kafka already") from None
         except KafkaException as error:

@@ -15,15 +15,17 @@ from typing_extensions import override
 from eventstreams.core import apikey
 from eventstreams.producer import hints, request
 from eventstreams.producer.answers import JSON, Answers, RefusalError, unavailable
+from eventstreams.producer.credentials import credentials
 from eventstreams.producer.delivery import Lane, Ticket, refusal_of
 from eventstreams.producer.exchange import Exchange, Task
 from eventstreams.producer.framing import Head
 from eventstreams.producer.json_text import check_json
-from eventstreams.producer.keys import Keys
+from eventstreams.producer.keys import Grant, Keys
 from eventstreams.producer.limits import Limits
 from eventstreams.producer.metrics import Tally
 from eventstreams.producer.pages import Page, Pages, PageSite
-from eventstreams.producer.record import Record
+from eventstreams.producer.recall import Recall
+from eventstreams.producer.record import Attributes
 from eventstreams.producer.request import Order
 
 
@@ -39,7 +41,7 @@ class Topics(Protocol):
 class Sender(Protocol):
     """What the endpoint needs of the delivery."""
 
-    def send(self, topic: str, record: Record, ticket: Ticket, lane: Lane | None) -> Lane: ...
+    def send(self, topic: str, value: bytes | None, beside: Attributes, ticket: Ticket, lane: Lane | None) -> Lane: ...
 
 
 class Health(Protocol):
@@ -52,20 +54,21 @@ class Health(Protocol):
 class Pending:
     """A record on its way, and the request that waits for it."""
 
-    __slots__ = ("_endpoint", "_exchange", "_order", "_size")
+    __slots__ = ("_endpoint", "body", "comment", "exchange", "order")
 
-    def __init__(self, endpoint: "Endpoint", exchange: Exchange, order: Order, size: int) -> None:
+    def __init__(self, endpoint: "Endpoint", exchange: Exchange, order: Order, body: bytes) -> None:
         self._endpoint = endpoint
-        self._exchange = exchange
-        self._order = order
-        self._size = size
+        self.exchange = exchange
+        self.order = order
+        self.body = body
+        self.comment = b""
 
     def stored(self, partition: int, offset: int, timestamp_ms: int) -> None:
         """Answer 200."""
-        self._endpoint.tally.record_bytes += self._size
-        order = self._order
-        answer = self._endpoint.answers.stored(order.topic, partition, offset, timestamp_ms, order.comment)
-        self._exchange.finish(answer)
+        endpoint = self._endpoint
+        endpoint.tally.record_bytes += len(self.body)
+        answer = endpoint.answers.stored(self.order.topic, partition, offset, timestamp_ms, self.comment)
+        self.exchange.finish(answer)
 
     def failed(self, error: KafkaError) -> None:
         """Answer what a failed delivery means."""
@@ -73,7 +76,7 @@ class Pending:
 
     def refuse(self, refusal: RefusalError) -> None:
         """Answer a refusal."""
-        self._exchange.refuse(_known_as(refusal, self._order.topic, self._order.key_id))
+        self.exchange.refuse(_known_as(refusal, self.order.topic, self.order.grant))
 
 
 class Endpoint(PageSite):
@@ -95,6 +98,7 @@ class Endpoint(PageSite):
         self.answers = answers
         self.tally = tally
         self._keys = keys
+        self._recall = Recall(keys, limits, keys.wall)
         self._topics = topics
         self._sender = sender
         self._health = health
@@ -104,36 +108,45 @@ class Endpoint(PageSite):
         topic = request.topic_of(head)
         if topic is None:
             return super().judge(head)
-        grant = self._keys.find(request.credentials(head))
+        grant = self._keys.find(credentials(head))
         if not grant.permits(topic):
             message = "the API key may not produce to this topic: add it to the ServiceID's topics"
-            raise _known_as(RefusalError(403, message), topic, grant.key_id)
+            raise _known_as(RefusalError(403, message), topic, grant)
         try:
-            return request.order(head, topic, grant.key_id, self._limits)
+            return request.order(head, topic, grant, self._limits)
         except RefusalError as refusal:
-            raise _known_as(refusal, topic, grant.key_id) from None
+            raise _known_as(refusal, topic, grant) from None
+
+    @override
+    def recall(self, line: bytes, fields: bytes) -> tuple[Head, Task] | None:
+        return self._recall.find(line, fields)
+
+    @override
+    def note(self, line: bytes, fields: bytes, head: Head, task: Task) -> None:
+        self._recall.note(line, fields, head, task)
 
     @override
     def take(self, task: Task, body: bytes, exchange: Exchange) -> None:
         if not isinstance(task, Order):
             super().take(task, body, exchange)
             return
-        pending = Pending(self, exchange, task, len(body))
+        pending = Pending(self, exchange, task, body)
         if self._topics.find(task.topic) is not None or self._topics.is_away:
-            self._send(task, body, exchange, pending)
-        elif not self._topics.ask(task.topic, partial(self._send, task, body, exchange, pending)):
+            self._send(pending)
+        elif not self._topics.ask(task.topic, partial(self._send, pending)):
             pending.refuse(unavailable("too many requests wait for topics that are not known yet"))
 
-    def _send(self, order: Order, body: bytes, exchange: Exchange, pending: Pending) -> None:
+    def _send(self, pending: Pending) -> None:
         """Give the record to Kafka's client, whose report answers the request, or say now why not."""
+        order, client = pending.order, pending.exchange.client
         try:
-            self._check(order, body)
-            client = exchange.client
-            client.lane = self._sender.send(order.topic, order, pending, client.lane)
+            self._check(pending)
+            client.lane = self._sender.send(order.topic, pending.body, order, pending, client.lane)
         except RefusalError as refusal:
             pending.refuse(refusal)
 
-    def _check(self, order: Order, body: bytes) -> None:
+    def _check(self, pending: Pending) -> None:
+        order = pending.order
         partitions = self._topics.find(order.topic)
         if partitions == 0:
             raise RefusalError(404, "the topic does not exist: create it, or correct the path")
@@ -141,12 +154,11 @@ class Endpoint(PageSite):
             raise unavailable("Kafka does not answer", retry_after_seconds=2)
         if partitions is None:
             raise unavailable("Kafka does not say whether the topic exists")
-        if not body:
+        if not pending.body:
             raise RefusalError(411, "the request has no data: send a body")
         request.check_partition(order, partitions)
         if order.is_json:
-            order.comment = hints.comment(check_json(body))
-        order.value = body
+            pending.comment = hints.comment(check_json(pending.body))
 
     def _alive(self) -> Page:
         stuck = self._health.is_stuck()
@@ -157,9 +169,9 @@ class Endpoint(PageSite):
         return Page(JSON, json.dumps({"ready": not lacks, "lacks": lacks}).encode(), 503 if lacks else 200)
 
 
-def _known_as(refusal: RefusalError, topic: str, key_id: str) -> RefusalError:
+def _known_as(refusal: RefusalError, topic: str, grant: Grant) -> RefusalError:
     """Note topic and key id in a refusal, for its answer and the log; not a name that is no topic's, or is a key."""
     can_be_told = request.TOPIC_NAME.fullmatch(topic) and not apikey.PATTERN.search(topic)
     refusal.topic = topic if can_be_told else None
-    refusal.key_id = key_id
+    refusal.key_id = grant.key_id
     return refusal

@@ -21,6 +21,14 @@ class Site(Protocol):
         """Say what a head asks for. Raises RefusalError, which is answered when the body has been read past."""
         ...
 
+    def recall(self, line: bytes, fields: bytes) -> tuple[Head, Task] | None:
+        """Return what was made of such a head before, given as its request line and all that follows; or None."""
+        ...
+
+    def note(self, line: bytes, fields: bytes, head: Head, task: Task) -> None:
+        """Remember, if that is of use, what `judge` said of a head."""
+        ...
+
     def take(self, task: Task, body: bytes, exchange: "Exchange") -> None:
         """Do it, now or later, and call `exchange.finish` or `exchange.refuse` exactly once."""
         ...

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from eventstreams.core.keyring import SHARDS, KeyGrant, Shard, permits
-from eventstreams.producer.request import Credentials, unauthorized
+from eventstreams.producer.credentials import Credentials, unauthorized
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Keys:
     """Digests to grants, kept by shard. Expiry is judged by `wall`, Unix time in seconds."""
 
     def __init__(self, wall: Callable[[], float], shards: int = SHARDS) -> None:
-        self._wall = wall
+        self.wall = wall
         self._missing = set(range(shards))
         self._digests: list[tuple[str, ...]] = [()] * shards
         self._grants: dict[str, Grant] = {}
@@ -52,7 +52,7 @@ class Keys:
         grant = self._grants.get(hashlib.sha256(presented.key).hexdigest())
         if grant is None:
             raise unauthorized("the API key is not known here: it is wrong or was revoked")
-        if grant.expires <= self._wall():
+        if grant.expires <= self.wall():
             raise unauthorized("the API key has expired: read the current one from its Secret")
         if presented.username is not None and presented.username not in grant.usernames:
             raise unauthorized("the user of Basic authentication must be token, or the key's own user name")

@@ -70,6 +70,13 @@ class PageSite:
         held = head.fields.get(b"if-none-match")
         return page if held is None else partial(_unless_held, page, held)
 
+    def recall(self, line: bytes, fields: bytes) -> tuple[Head, Task] | None:  # noqa: ARG002  see Site
+        """Return None: pages are too seldom read to be remembered."""
+        return None
+
+    def note(self, line: bytes, fields: bytes, head: Head, task: Task) -> None:
+        """Do nothing."""
+
     def take(self, task: Task, body: bytes, exchange: Exchange) -> None:  # noqa: ARG002  pages ignore bodies
         """Answer with the page as it is now."""
         page: Page = task()

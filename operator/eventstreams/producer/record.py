@@ -14,11 +14,17 @@ LAST_TIMESTAMP_MS: Final = 253_402_300_799_999
 
 
 @dataclass(slots=True)
-class Record:
-    """One record. A null `key` differs from an empty one; `value` is set when the body is there."""
+class Attributes:
+    """What a record has beside its value. A null `key` differs from an empty one."""
 
-    value: bytes | None = None
     key: bytes | None = None
     headers: Headers | None = None
     partition: int = ANY_PARTITION
     timestamp_ms: int = NOW
+
+
+@dataclass(slots=True, kw_only=True)
+class Record(Attributes):
+    """One of the records that a request for many names."""
+
+    value: bytes | None

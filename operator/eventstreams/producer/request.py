@@ -1,25 +1,25 @@
 """What a request asks for, by the contract's v1 rules. Pure: a head in, a value or a refusal out.
 
-The endpoint calls these in the order of judgement: `topic_of` (404, 405), `credentials` (401), `order` (400, 411, 415).
+The endpoint calls these in the order of judgement: `topic_of` (404, 405), then, when it knows the key and its right to
+the topic, `order` (400, 411, 415).
 """
 
-import base64
 import binascii
 import contextlib
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
-from typing import Final, NamedTuple
+from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from eventstreams.producer.answers import RefusalError
 from eventstreams.producer.framing import Head
+from eventstreams.producer.keys import Grant
 from eventstreams.producer.limits import Limits
-from eventstreams.producer.record import ANY_PARTITION, LAST_TIMESTAMP_MS, NOW, Headers, Record
+from eventstreams.producer.record import ANY_PARTITION, LAST_TIMESTAMP_MS, NOW, Attributes, Headers
 
 TOPIC_NAME: Final = re.compile(r"(?!\.{1,2}$)[a-zA-Z0-9._-]{1,249}", re.ASCII)
-CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="event streams", Basic realm="event streams"'}
 
 _PREFIX: Final = b"/topics/"
 _SUFFIX: Final = b"/records"
@@ -56,21 +56,16 @@ _MILLISECOND: Final = timedelta(milliseconds=1)
 _FORM: Final = b"application/x-www-form-urlencoded"
 
 
-class Credentials(NamedTuple):
-    """A presented API key; `username` is None for Bearer."""
-
-    key: bytes
-    username: bytes | None
-
-
 @dataclass(slots=True, kw_only=True)
-class Order(Record):
-    """A request for one record, which it is itself once the body is there. `comment` goes into the answer."""
+class Order(Attributes):
+    """What a head asks for: to store its body, when that is there, as one record.
+
+    Requests with equal heads share one, so nobody changes it once it is made.
+    """
 
     topic: str
-    key_id: str
+    grant: Grant
     is_json: bool
-    comment: bytes = b""
 
 
 def topic_of(head: Head) -> str | None:
@@ -87,48 +82,27 @@ def topic_of(head: Head) -> str | None:
     return (unquote_to_bytes(name) if b"%" in name else name).decode("utf-8", "replace")
 
 
-def credentials(head: Head) -> Credentials:
-    """Return the API key of the Authorization field. Raises RefusalError 401 when there is none that can be read."""
-    given = head.fields.get(b"authorization")
-    if given is None:
-        raise unauthorized("this needs an API key: send the header field Authorization: Bearer <api_key>")
-    scheme, _, value = given.partition(b" ")
-    value = value.strip(b" ")
-    match scheme.lower():
-        case b"bearer":
-            return Credentials(value, None)
-        case b"basic":
-            try:
-                username, _, key = base64.b64decode(value, validate=True).partition(b":")
-            except binascii.Error:
-                raise unauthorized("the Basic credentials are not base64 of <user>:<api_key>") from None
-            return Credentials(key, username)
-        case _:
-            raise unauthorized("the Authorization header field must be Bearer <api_key>, or Basic with user token")
-
-
-def unauthorized(message: str) -> RefusalError:
-    """Return a 401 with its challenge (RFC 9110 §11.6.1)."""
-    return RefusalError(401, message, headers=CHALLENGE)
-
-
-def order(head: Head, topic: str, key_id: str, limits: Limits) -> Order:
+def order(head: Head, topic: str, grant: Grant, limits: Limits) -> Order:
     """Return what is to be produced. Raises RefusalError 400, 404 (what is no topic's name, schema), 411 or 415."""
     if TOPIC_NAME.fullmatch(topic) is None:
         raise RefusalError(404, "the path names no topic: a name is 1 to 249 of the characters a-z A-Z 0-9 . _ -")
     rule = _rule(head)
     if head.length == 0 or (head.length is None and (not head.chunked or rule is Rule.SIZED)):
         raise RefusalError(411, "the request has no data: send a body with its Content-Length")
+    asked = Order(topic=topic, grant=grant, is_json=rule is Rule.JSON)
     _, mark, query = head.target.partition(b"?")
-    asked = Order(topic=topic, key_id=key_id, is_json=rule is Rule.JSON)
-    if not mark:
-        return asked
+    if mark:
+        read_query(query, asked, limits)
+    return asked
+
+
+def read_query(query: bytes, asked: Attributes, limits: Limits) -> None:
+    """Fill `asked` with what the query says. Raises RefusalError 400 or 404 (schema)."""
     parameters = _parameters(query)
     if b"schemaname" in parameters:
         raise RefusalError(404, "no schema of that name: this service has no schema registry, leave schemaname out")
     asked.key, asked.headers = _key(parameters, limits), _headers(parameters.get(b"headers"))
     asked.partition, asked.timestamp_ms = _partition(parameters), _timestamp(parameters)
-    return asked
 
 
 def _rule(head: Head) -> Rule:
@@ -190,11 +164,11 @@ def _partition(parameters: dict[bytes, bytes]) -> int:
     return int(text)
 
 
-def check_partition(record: Record, partitions: int) -> None:
-    """Raise RefusalError 400 when the record asks for a partition that the topic does not have."""
-    if record.partition >= partitions:
+def check_partition(asked: Attributes, partitions: int) -> None:
+    """Raise RefusalError 400 when a partition is asked for that the topic does not have."""
+    if asked.partition >= partitions:
         last = partitions - 1
-        raise RefusalError(400, f"the topic has no partition {record.partition}: its partitions are 0 to {last}")
+        raise RefusalError(400, f"the topic has no partition {asked.partition}: its partitions are 0 to {last}")
 
 
 def _timestamp(parameters: dict[bytes, bytes]) -> int:

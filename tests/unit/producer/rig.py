@@ -16,7 +16,7 @@ from eventstreams.producer.endpoint import Endpoint
 from eventstreams.producer.keys import Keys
 from eventstreams.producer.limits import Limits
 from eventstreams.producer.metrics import Tally
-from eventstreams.producer.record import Headers, Record
+from eventstreams.producer.record import Attributes, Headers
 
 NOW = 1_795_424_000.0
 KEY: ApiKey = mint(lambda size: b"\x07" * size)
@@ -108,12 +108,10 @@ class Kafka:
             self.topics[topic] = partitions
             then()
 
-    def send(self, topic: str, record: Record, ticket: Ticket, lane: Lane | None) -> Lane:
+    def send(self, topic: str, value: bytes | None, beside: Attributes, ticket: Ticket, lane: Lane | None) -> Lane:
         if self.refusal is not None:
             raise self.refusal
-        self.sent.append(
-            Sent(topic, record.value, record.key, record.headers, record.partition, record.timestamp_ms, ticket)
-        )
+        self.sent.append(Sent(topic, value, beside.key, beside.headers, beside.partition, beside.timestamp_ms, ticket))
         return lane  # type: ignore[return-value]  # there are no lanes here
 
     def confirm(self) -> None:

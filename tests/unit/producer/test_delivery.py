@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from eventstreams.producer.answers import RefusalError
 from eventstreams.producer.delivery import CROWD, Config, Delivery, KafkaProducer, Seldom
-from eventstreams.producer.record import Record
+from eventstreams.producer.record import Attributes
 from integration.waiting import until
 
 
@@ -118,7 +118,7 @@ class Rig:
         return producer
 
     def send(self, ticket: Ticket, lane: Any = None) -> Any:
-        return self.delivery.send("orders", Record(b"v"), ticket, lane)
+        return self.delivery.send("orders", b"v", Attributes(), ticket, lane)
 
     async def close(self) -> None:
         for producer in self.made:

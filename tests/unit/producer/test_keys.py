@@ -6,8 +6,8 @@ import pytest
 
 from eventstreams.core.keyring import KeyGrant, Shard
 from eventstreams.producer.answers import RefusalError
+from eventstreams.producer.credentials import Credentials
 from eventstreams.producer.keys import Keys
-from eventstreams.producer.request import Credentials
 from unit.producer.rig import KEY, NOW, OTHER_KEY
 
 BEARER = Credentials(KEY.reveal().encode(), None)

@@ -10,13 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eventstreams.producer.answers import RefusalError
+from eventstreams.producer.credentials import Credentials, credentials
 from eventstreams.producer.framing import Head
 from eventstreams.producer.json_text import check_json
+from eventstreams.producer.keys import Grant
 from eventstreams.producer.limits import Limits
 from eventstreams.producer.record import ANY_PARTITION, LAST_TIMESTAMP_MS
-from eventstreams.producer.request import Credentials, Order, credentials, order, topic_of
+from eventstreams.producer.request import Order, order, topic_of
 
 LIMITS = Limits()
+GRANT = Grant("key-id", frozenset(), frozenset({"orders"}), (), 0.0)
 
 
 def head(query: str = "", content_type: str = "text/plain", **fields: str) -> Head:
@@ -27,7 +30,7 @@ def head(query: str = "", content_type: str = "text/plain", **fields: str) -> He
 
 
 def ordered(query: str = "", **fields: str) -> Order:
-    return order(head(query, **fields), "orders", "key-id", LIMITS)
+    return order(head(query, **fields), "orders", GRANT, LIMITS)
 
 
 def refused(query: str = "", **fields: str) -> int:
@@ -59,7 +62,7 @@ def test_the_path_names_the_topic(target: str, topic: str | None) -> None:
 @pytest.mark.parametrize("topic", ["a/b", "..", ".", "a b", "é", "x" * 250, "a\n", "%zz"])
 def test_what_can_be_no_topics_name_is_404(topic: str) -> None:
     with pytest.raises(RefusalError) as refusal:
-        order(head(), topic, "key-id", LIMITS)
+        order(head(), topic, GRANT, LIMITS)
 
     assert refusal.value.status == 404
 

@@ -72,6 +72,10 @@ class Recorder:
     def judge(self, head: Head) -> Head:
         return head
 
+    def recall(self, line: bytes, fields: bytes) -> None: ...
+
+    def note(self, line: bytes, fields: bytes, head: Head, task: Head) -> None: ...
+
     def take(self, task: Head, body: bytes, exchange: meeting.Exchange) -> None:
         self.view.requests.append(Seen(task.method, task.target, task.fields, body))
         self._waiting.append((len(self.view.requests), exchange))
