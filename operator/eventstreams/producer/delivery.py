@@ -39,6 +39,15 @@ _STUCK_SECONDS: Final = 30.0
 _REPEAT_SECONDS: Final = 60.0
 _NUMBERS: Final = re.compile(r"[0-9]+")
 
+# what a client goes on believing for minutes, though it may have changed: it is made to ask anew
+_STALE: Final = frozenset(
+    {
+        KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001  librdkafka's names
+        KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    }
+)
+
 # what Kafka certainly did not store: status and words; every other error leaves the outcome unknown (408)
 _NOT_STORED: Final[Mapping[int, tuple[int, str]]] = {
     KafkaError.MSG_SIZE_TOO_LARGE: (400, "the message is larger than the topic's max.message.bytes"),
@@ -167,7 +176,7 @@ class Lane:
         self.in_flight += 1
 
     def refresh(self, topic: str) -> None:
-        """Learn a topic anew, soon: this producer still believes that it does not exist."""
+        """Learn a topic anew, soon: what this producer believes of it is out of date."""
         if topic not in self._stale_topics:
             self._stale_topics.append(topic)
 
@@ -206,7 +215,7 @@ class Lane:
             if not self.is_warm:
                 self._warm()
             elif self._stale_topics:
-                self._learn(self._stale_topics.popleft())
+                self._learn(self._stale_topics[0])
             self._producer.poll(_POLL_SECONDS if self.is_warm else 0)
             self.polled_at = time.monotonic()
             if self._reports:
@@ -226,6 +235,8 @@ class Lane:
             self._producer.list_topics(topic, timeout=1)
         except KafkaException as error:
             logger.debug("Kafka did not describe a topic", extra={"topic": topic, "error": error.args[0].name()})
+        else:
+            self._stale_topics.popleft()
 
     def _report(self, ticket: Ticket, error: KafkaError | None, message: Message) -> None:
         self._reports.append((ticket, error, message))
@@ -267,12 +278,16 @@ class Delivery:
     def _not_queued(self, error: KafkaError, topic: str, lane: Lane) -> RefusalError:
         if error.fatal() or error.code() == KafkaError._FATAL:  # noqa: SLF001  librdkafka's name
             self._renew_failed(lane)
-        elif error.code() == KafkaError._UNKNOWN_TOPIC:  # noqa: SLF001
-            self._quick.refresh(topic)
-            self._crowd.refresh(topic)
+        elif error.code() in _STALE:
+            self.refresh(topic)
         if error.code() in _NOT_STORED:
             return refusal_of(error)
         return unavailable("Kafka's client does not take the record")
+
+    def refresh(self, topic: str) -> None:
+        """Have both producers learn a topic anew: it has changed."""
+        self._quick.refresh(topic)
+        self._crowd.refresh(topic)
 
     def use_credentials(self, username: str, password: str) -> None:
         """Log in to Kafka with these from the next connection on, here and in lanes to come."""

@@ -65,8 +65,8 @@ class Server:
         self._tls = None if settings.tls_dir is None else server_context(settings.tls_dir)
         self._keys = Keys(time.time, SHARDS if settings.keyring_file is None else keyring_file.SHARDS)
         self._keyring = self._make_keyring()
-        self._topics = TopicMap(client_config(settings), loop)
         self._delivery = Delivery(producer_config(settings), loop)
+        self._topics = TopicMap(client_config(settings), loop, self._delivery.refresh)
         self._make_sites()
 
     async def run(self, stop: asyncio.Event) -> None:

@@ -60,8 +60,14 @@ class TopicMap:
     """The topics in use, with their number of partitions. All in the event loop but the client's own thread."""
 
     def __init__(
-        self, config: Mapping[str, Any], loop: asyncio.AbstractEventLoop, make: MakeAdmin = make_admin
+        self,
+        config: Mapping[str, Any],
+        loop: asyncio.AbstractEventLoop,
+        changed: Callable[[str], None],
+        make: MakeAdmin = make_admin,
     ) -> None:
+        """Take Kafka's configuration, and whom to tell that a topic has another number of partitions than before."""
+        self._changed = changed
         self._make = make
         self._config = config
         self._loop = loop
@@ -208,5 +214,6 @@ class TopicMap:
         known = self._known.get(name)
         if known is None:
             self._known[name] = _Topic(partitions)
-        else:
+        elif known.partitions != partitions:
             known.partitions = partitions
+            self._changed(name)

@@ -1,7 +1,7 @@
 """A REST producer process before a real broker with TLS, SCRAM and ACLs."""
 
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -24,18 +24,29 @@ def key() -> ApiKey:
     return mint(secrets.token_bytes)
 
 
-@pytest.fixture(scope="session")
-def kafka_settings(kafka: LocalKafka, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
-    """Return the producer's settings for Kafka: SASL_SSL, its own user, the credentials in files."""
+def settings_for(kafka: LocalKafka, credentials: Path) -> Mapping[str, str]:
+    """Return the producer's settings for Kafka: SASL_SSL, its own user, which is made, and `credentials` filled."""
     make_user(kafka)
-    directory = tmp_path_factory.mktemp("credentials")
-    (directory / "username").write_text(USER)
-    (directory / "password").write_text(PASSWORD)
+    (credentials / "username").write_text(USER)
+    (credentials / "password").write_text(PASSWORD)
     return {
         "bootstrap_servers": kafka.bootstrap_sasl,
-        "kafka_credentials_dir": str(directory),
+        "kafka_credentials_dir": str(credentials),
         "kafka_ca_file": str(kafka.ca_file),
     }
+
+
+@pytest.fixture(scope="session")
+def kafka_settings(kafka: LocalKafka, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
+    """Return the producer's settings for the broker that all share."""
+    return settings_for(kafka, tmp_path_factory.mktemp("credentials"))
+
+
+@pytest.fixture(scope="session")
+def own_kafka() -> Iterator[LocalKafka]:
+    """Return a broker for tests that stop it; they leave it running."""
+    with LocalKafka() as kafka:
+        yield kafka
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
@@ -20,13 +20,6 @@ from local.kafka import LocalKafka
 from unit.producer.certificates import Certificate, self_signed
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def own_kafka() -> Iterator[LocalKafka]:
-    """Return a broker that no other test needs."""
-    with LocalKafka() as kafka:
-        yield kafka
 
 
 @pytest.fixture

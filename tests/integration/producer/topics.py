@@ -2,13 +2,16 @@
 
 import secrets
 from collections.abc import Mapping
+from typing import Final
 
-from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 from confluent_kafka.admin import (
     AclBinding,
+    AclBindingFilter,
     AclOperation,
     AclPermissionType,
     AdminClient,
+    NewPartitions,
     NewTopic,
     ResourcePatternType,
     ResourceType,
@@ -20,16 +23,19 @@ from confluent_kafka.admin import (
 from local.kafka import LocalKafka
 
 USER, PASSWORD = "es.test.rest", "rest-password"
+_ON_TOPICS: Final = (ResourceType.TOPIC, "*", ResourcePatternType.LITERAL)
 
 
 def admin(kafka: LocalKafka) -> AdminClient:
     return AdminClient({"bootstrap.servers": kafka.bootstrap_internal})
 
 
-def make_topic(kafka: LocalKafka, name: str | None = None, partitions: int = 3, **config: str) -> str:
+def make_topic(
+    kafka: LocalKafka, name: str | None = None, partitions: int = 3, replicas: int = 1, **config: str
+) -> str:
     """Make a topic and return its name."""
     name = name or f"t-{secrets.token_hex(4)}"
-    topic = NewTopic(name, partitions, 1, config={key.replace("_", "."): value for key, value in config.items()})
+    topic = NewTopic(name, partitions, replicas, config={key.replace("_", "."): value for key, value in config.items()})
     client = admin(kafka)  # held: one that is dropped takes its calls with it
     client.create_topics([topic])[name].result(20)
     return name
@@ -40,26 +46,39 @@ def delete_topic(kafka: LocalKafka, name: str) -> None:
     client.delete_topics([name])[name].result(20)
 
 
+def grow_topic(kafka: LocalKafka, name: str, partitions: int) -> None:
+    client = admin(kafka)
+    client.create_partitions([NewPartitions(name, partitions)])[name].result(20)
+
+
 def make_user(kafka: LocalKafka) -> None:
     """Make the REST producer's own Kafka user, with exactly the rights that the operator gives it."""
+    set_password(kafka, PASSWORD)
+    give_rights(kafka)
+
+
+def set_password(kafka: LocalKafka, password: str) -> None:
     client = admin(kafka)
     info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
-    upsertion = UserScramCredentialUpsertion(USER, info, PASSWORD.encode(), b"salt-of-a-test")
+    upsertion = UserScramCredentialUpsertion(USER, info, password.encode(), b"salt-of-a-test")
     client.alter_user_scram_credentials([upsertion])[USER].result(20)
-    bindings = [
-        AclBinding(
-            ResourceType.TOPIC,
-            "*",
-            ResourcePatternType.LITERAL,
-            f"User:{USER}",
-            "*",
-            operation,
-            AclPermissionType.ALLOW,
-        )
+
+
+def give_rights(kafka: LocalKafka) -> None:
+    client = admin(kafka)
+    rights = [
+        AclBinding(*_ON_TOPICS, f"User:{USER}", "*", operation, AclPermissionType.ALLOW)
         for operation in (AclOperation.WRITE, AclOperation.DESCRIBE)
     ]
-    for future in client.create_acls(bindings).values():
+    for future in client.create_acls(rights).values():
         future.result(20)
+
+
+def withdraw_right(kafka: LocalKafka, operation: AclOperation) -> None:
+    """Withdraw one of the user's rights; ANY: all of them."""
+    client = admin(kafka)
+    which = AclBindingFilter(*_ON_TOPICS, f"User:{USER}", "*", operation, AclPermissionType.ALLOW)
+    client.delete_acls([which])[which].result(20)
 
 
 def records(kafka: LocalKafka, topic: str) -> list[Message]:
@@ -79,9 +98,10 @@ def records(kafka: LocalKafka, topic: str) -> list[Message]:
         while ended < len(partitions):
             message = consumer.poll(20)
             assert message is not None, f"{topic} cannot be read to its end"
-            if message.error() is None:
+            error = message.error()
+            if error is None:
                 found.append(message)
-            else:
+            elif error.code() == KafkaError._PARTITION_EOF:
                 ended += 1
         return found
     finally:

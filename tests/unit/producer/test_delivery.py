@@ -24,6 +24,7 @@ class Producer:
         self.credentials: tuple[str, str] | None = None
         self.raises: Exception | None = None
         self.asked: list[str | None] = []
+        self.silent = 0
         self.is_purged = False
         self._queued: list[tuple[bytes, Callable[..., None]]] = []
         self._due: list[Callable[[], None]] = []
@@ -49,6 +50,9 @@ class Producer:
 
     def list_topics(self, topic: str | None = None, timeout: float = -1) -> object:  # noqa: ARG002  as the real one
         self.asked.append(topic)
+        if self.silent:
+            self.silent -= 1
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
         return None
 
     def set_sasl_credentials(self, username: str, password: str) -> None:
@@ -190,16 +194,31 @@ async def test_a_full_queue_is_refused_as_not_stored() -> None:
     await rig.close()
 
 
-async def test_a_topic_that_is_unknown_to_one_client_is_learnt_anew_by_both() -> None:
+@pytest.mark.parametrize(
+    "error", [KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION, KafkaError.TOPIC_AUTHORIZATION_FAILED]
+)
+async def test_a_topic_of_which_one_client_believes_what_is_past_is_learnt_anew_by_both(error: int) -> None:
     rig = Rig()
     await reached("warm clients", lambda: rig.delivery.is_ready)
-    rig.made[0].raises = KafkaException(KafkaError(KafkaError._UNKNOWN_TOPIC))
+    rig.made[0].raises = KafkaException(KafkaError(error))
 
     with pytest.raises(RefusalError) as refusal:
         rig.send(Ticket())
 
     assert refusal.value.status == 503
     await reached("the question", lambda: all(one.asked == [None, "orders"] for one in rig.made))
+    await rig.close()
+
+
+async def test_a_topic_that_kafka_did_not_describe_is_asked_for_again() -> None:
+    rig = Rig()
+    await reached("warm clients", lambda: rig.delivery.is_ready)
+    rig.made[1].silent = 2
+
+    rig.delivery.refresh("orders")
+
+    await reached("three questions", lambda: rig.made[1].asked == [None, "orders", "orders", "orders"])
+    assert rig.made[0].asked == [None, "orders"]
     await rig.close()
 
 

@@ -77,7 +77,8 @@ class Rig:
     def __init__(self) -> None:
         self.loop, self.kafka = Loop(), Kafka()
         self.made = 0
-        self.map = TopicMap({}, cast("asyncio.AbstractEventLoop", self.loop), self.make)
+        self.changed: list[str] = []
+        self.map = TopicMap({}, cast("asyncio.AbstractEventLoop", self.loop), self.changed.append, self.make)
         self.called: list[str] = []
 
     def make(self, _config: Mapping[str, Any]) -> Admin:
@@ -140,6 +141,17 @@ def test_a_deleted_topic_is_noticed_by_the_next_refresh_and_a_grown_one_too() ->
     rig.refresh()
 
     assert (rig.map.find("orders"), rig.map.find("pay")) == (0, 5)
+
+
+def test_who_sends_is_told_once_that_a_topic_has_grown() -> None:
+    rig = Rig()
+    rig.learn("orders")
+
+    rig.kafka.topics["orders"] = 5
+    rig.refresh()
+    rig.refresh()
+
+    assert rig.changed == ["orders"]
 
 
 def test_kafka_away_changes_nothing_that_is_known_and_is_said() -> None:
@@ -239,7 +251,7 @@ def test_a_replaced_client_is_held_until_it_has_answered() -> None:
         return cast("Admin", clients[-1])
 
     loop = Loop()
-    topics = TopicMap({}, cast("asyncio.AbstractEventLoop", loop), make)
+    topics = TopicMap({}, cast("asyncio.AbstractEventLoop", loop), lambda _topic: None, make)
     topics._refresh()
     old = weakref.ref(clients.pop(0))
 
