@@ -40,13 +40,7 @@ _REPEAT_SECONDS: Final = 60.0
 _NUMBERS: Final = re.compile(r"[0-9]+")
 
 # what a client goes on believing for minutes, though it may have changed: it is made to ask anew
-_STALE: Final = frozenset(
-    {
-        KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001  librdkafka's names
-        KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
-        KafkaError.TOPIC_AUTHORIZATION_FAILED,
-    }
-)
+_STALE: Final = frozenset({KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION})  # noqa: SLF001  librdkafka's names
 
 # what Kafka certainly did not store: status and words; every other error leaves the outcome unknown (408)
 _NOT_STORED: Final[Mapping[int, tuple[int, str]]] = {
@@ -57,7 +51,6 @@ _NOT_STORED: Final[Mapping[int, tuple[int, str]]] = {
     KafkaError.UNKNOWN_TOPIC_OR_PART: (404, "the topic does not exist"),
     KafkaError._UNKNOWN_TOPIC: (503, "the topic is new and not known everywhere yet"),  # noqa: SLF001  librdkafka's name
     KafkaError._UNKNOWN_PARTITION: (503, "the topic is new and not known everywhere yet"),  # noqa: SLF001
-    KafkaError._PURGE_QUEUE: (503, "Kafka's connection was renewed"),  # noqa: SLF001
     KafkaError.TOPIC_AUTHORIZATION_FAILED: (503, "the REST producer's own Kafka user may not write to the topic"),
     KafkaError.NOT_ENOUGH_REPLICAS: (503, "the topic has too few replicas in sync"),
 }
@@ -216,10 +209,18 @@ class Lane:
                 self._warm()
             elif self._stale_topics:
                 self._learn(self._stale_topics[0])
-            self._producer.poll(_POLL_SECONDS if self.is_warm else 0)
+            self._take_reports()
             self.polled_at = time.monotonic()
             if self._reports:
                 self._loop.call_soon_threadsafe(self._settle)
+
+    def _take_reports(self) -> None:
+        try:
+            self._producer.poll(_POLL_SECONDS if self.is_warm else 0)
+        except KafkaException as error:  # fatal: confluent-kafka raises it instead of calling error_cb
+            extra = {"error": error.args[0].name(), "detail": error.args[0].str()}
+            kafka_logger.warning("Kafka's client failed fatally", extra=extra)
+            self._loop.call_soon_threadsafe(self._failed, self)
 
     def _warm(self) -> None:
         """Connect before the first record needs it."""
@@ -242,11 +243,7 @@ class Lane:
         self._reports.append((ticket, error, message))
 
     def _on_error(self, error: KafkaError) -> None:
-        if error.fatal():
-            logger.error("Kafka's client failed fatally", extra={"error": error.name(), "detail": error.str()})
-            self._loop.call_soon_threadsafe(self._failed, self)
-        else:
-            logger.debug("Kafka's client met an error", extra={"error": error.name(), "detail": error.str()})
+        logger.debug("Kafka's client met an error", extra={"error": error.name(), "detail": error.str()})
 
 
 class Delivery:
@@ -336,9 +333,14 @@ class Delivery:
             self._loop.call_later(_RENEW_SECONDS, self._replace, lane)
 
     def _replace(self, lane: Lane) -> None:
-        if lane is self._quick:
-            self._quick = self._lane("quick")
-        elif lane is self._crowd:
-            self._crowd = self._lane("crowd")
         lane.retire(give_up=True)
-        logger.warning("Replaced Kafka's client after a fatal error", extra={"records_given_up": lane.in_flight})
+        try:
+            if lane is self._quick:
+                self._quick = self._lane("quick")
+            elif lane is self._crowd:
+                self._crowd = self._lane("crowd")
+        except KafkaException as error:
+            kafka_logger.warning("No new client of Kafka can be made", extra={"error": str(error)})
+            self._loop.call_later(_RENEW_SECONDS, self._replace, lane)
+        else:
+            kafka_logger.warning("Replaced Kafka's client after a fatal error")

@@ -77,6 +77,7 @@ class ProducerProcess:
         if self._process is not None and self._process.returncode is None:
             self._process.send_signal(signal.SIGINT)
             await self.ended()
+        assert "Traceback" not in self.log
 
     @property
     def url(self) -> str:
