@@ -41,6 +41,7 @@ logger = logging.getLogger(__name__)
 _BACKLOG: Final = 1024
 _LOOK_SECONDS: Final = 1.0
 _AGE_JITTER: Final = 0.2
+_ASKING_SECONDS: Final = 0.5  # for clients that connected a moment before the end
 _LAST_SECONDS: Final = 3.0  # for clients that linger when all is answered
 
 
@@ -214,6 +215,7 @@ class Server:
         self._api.is_draining = True
         await asyncio.sleep(serving)
         api.close()
+        await asyncio.sleep(_ASKING_SECONDS)
         for client in tuple(self._api.clients):
             client.retire()
         await self._until_parted(settings.drain_seconds - serving + _LAST_SECONDS)

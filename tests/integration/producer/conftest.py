@@ -9,7 +9,7 @@ import pytest
 from eventstreams.core.apikey import ApiKey, mint
 from eventstreams.core.keyring import KeyGrant
 from integration.producer.producer_process import ProducerProcess
-from integration.producer.topics import PASSWORD, USER, make_topic, make_user
+from integration.producer.topics import PASSWORD, SOON, USER, make_topic, make_user
 from local.kafka import LocalKafka
 from unit.producer.certificates import Certificate, self_signed
 
@@ -45,7 +45,7 @@ def kafka_settings(kafka: LocalKafka, tmp_path_factory: pytest.TempPathFactory) 
 @pytest.fixture(scope="session")
 def own_kafka() -> Iterator[LocalKafka]:
     """Return a broker for tests that stop it; they leave it running."""
-    with LocalKafka() as kafka:
+    with LocalKafka(properties=SOON) as kafka:
         yield kafka
 
 

@@ -26,6 +26,8 @@ from integration.waiting import eventually
 
 CLOSED: Final = 0
 """Stands for the status where the connection ended without an answer."""
+REFUSED: Final = -2
+"""Stands for the status where nobody listened: the client then ends."""
 HANGING: Final = -1
 """Stands for the status where neither an answer nor the end of the connection came in time."""
 
@@ -109,7 +111,7 @@ class Load:
                 return
             body = f"{number}-{count}"
             self.answers[body] = await self._send(body)
-            if self.answers[body] == HANGING:
+            if self.answers[body] in {HANGING, REFUSED}:
                 return
             await asyncio.sleep(_PAUSE_SECONDS)
 
@@ -119,5 +121,7 @@ class Load:
                 return (await self._producer.produce(self._topic, body.encode(), self._key, query=self._query)).status
         except TimeoutError:
             return HANGING
+        except aiohttp.ClientConnectorError:
+            return REFUSED
         except aiohttp.ClientConnectionError:
             return CLOSED

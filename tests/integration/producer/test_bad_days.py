@@ -1,25 +1,26 @@
 """Kafka stopped, Kafka hanging, the process told to stop, certificates replaced: honest answers, nothing lost."""
 
 import asyncio
-import os
-import signal
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import aiohttp
 import pytest
 from cryptography import x509
 
 from eventstreams.core.apikey import ApiKey
 from integration.producer.conftest import grant_of
+from integration.producer.load import REFUSED, Load
 from integration.producer.producer_process import ProducerProcess
-from integration.producer.topics import make_topic, records
+from integration.producer.topics import hanging, make_topic, records
 from integration.waiting import eventually
 from local.kafka import LocalKafka
 from unit.producer.certificates import Certificate, self_signed
 
 pytestmark = pytest.mark.integration
+
+SECONDS, DRAIN_SECONDS = 3, 4
+HASTE = {"request_timeout_seconds": str(SECONDS), "drain_seconds": str(DRAIN_SECONDS)}
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ async def hasty(
 ) -> AsyncIterator[ProducerProcess]:
     """Return a producer whose requests time out after three seconds."""
     settings = {"bootstrap_servers": own_kafka.bootstrap_internal, "kafka_security_protocol": "PLAINTEXT"}
-    process = ProducerProcess(tmp_path, settings, certificate.directory, request_timeout_seconds="3", drain_seconds="4")
+    process = ProducerProcess(tmp_path, settings, certificate.directory, **HASTE)
     process.grant(grant_of(key, "*"))
     async with process:
         yield process
@@ -38,26 +39,18 @@ async def produced(producer: ProducerProcess, topic: str, key: ApiKey, body: byt
     return (await producer.produce(topic, body, key)).status
 
 
-async def test_a_stopped_broker_is_answered_honestly_and_forgotten_when_it_is_back(
+async def test_a_broker_stopped_under_load_is_answered_honestly_and_forgotten_when_it_is_back(
     hasty: ProducerProcess, own_kafka: LocalKafka, key: ApiKey
 ) -> None:
     topic = make_topic(own_kafka)
-    assert await produced(hasty, topic, key) == 200
-    await asyncio.to_thread(own_kafka.stop_node, 1)
-    seen: set[int] = set()
+    async with Load(hasty, topic, key, seconds=SECONDS) as load:
+        await load.goes_on()
+        await asyncio.to_thread(own_kafka.stop_node, 1)
+        await load.meets(503, times=100)
+        await asyncio.to_thread(own_kafka.start_node, 1)
+        await load.goes_on()
 
-    async def away() -> bool:
-        seen.add(await produced(hasty, topic, key))
-        return 503 in seen
-
-    await eventually(away, "503 while the broker is away", seconds=20)
-    assert seen <= {408, 503}
-    await asyncio.to_thread(own_kafka.start_node, 1)
-
-    async def back() -> bool:
-        return await produced(hasty, topic, key) == 200
-
-    await eventually(back, "200 when the broker is back", seconds=30)
+    load.check(records(own_kafka, topic))
 
 
 async def test_a_broker_that_hangs_is_408_and_every_request_is_answered_in_time(
@@ -65,15 +58,10 @@ async def test_a_broker_that_hangs_is_408_and_every_request_is_answered_in_time(
 ) -> None:
     topic = make_topic(own_kafka)
     assert await produced(hasty, topic, key) == 200
-    running = own_kafka.running()[1]
-    assert running is not None
 
-    os.kill(running.pid, signal.SIGSTOP)
-    try:
+    with hanging(own_kafka, 1):
         async with asyncio.timeout(5):
             statuses = await asyncio.gather(*(produced(hasty, topic, key) for _ in range(20)))
-    finally:
-        os.kill(running.pid, signal.SIGCONT)
 
     assert set(statuses) == {408}
 
@@ -82,36 +70,28 @@ async def test_sigterm_under_load_loses_no_acknowledged_record_and_refuses_none(
     hasty: ProducerProcess, own_kafka: LocalKafka, key: ApiKey
 ) -> None:
     topic = make_topic(own_kafka)
-    acknowledged: list[str] = []
-    odd: list[object] = []
-    has_begun = asyncio.Event()
-
-    async def client(number: int) -> None:
-        for count in range(100_000):
-            body = f"{number}-{count}"
-            try:
-                status = await produced(hasty, topic, key, body.encode())
-            except aiohttp.ClientConnectionError:  # it listens no more
-                return
-            if status == 200:
-                acknowledged.append(body)
-                if len(acknowledged) > 500:
-                    has_begun.set()
-            else:
-                odd.append(status)
-
-    async with asyncio.TaskGroup() as group:
-        for number in range(16):
-            group.create_task(client(number))
-        await has_begun.wait()
+    async with Load(hasty, topic, key, seconds=SECONDS, clients=16) as load:
+        await load.goes_on()
         hasty.terminate()
         code = await hasty.ended()
 
-    stored = {(record.value() or b"").decode() for record in records(own_kafka, topic)}
     assert code == 0
-    assert odd == []
-    assert set(acknowledged) <= stored
-    assert len(acknowledged) > 500
+    load.check(records(own_kafka, topic), allowed={200, REFUSED})
+
+
+async def test_sigterm_while_kafka_hangs_answers_every_request_and_ends_in_time(
+    hasty: ProducerProcess, own_kafka: LocalKafka, key: ApiKey
+) -> None:
+    topic = make_topic(own_kafka)
+    async with Load(hasty, topic, key, seconds=SECONDS, clients=16) as load:
+        await load.goes_on()
+        with hanging(own_kafka, 1):
+            hasty.terminate()
+            async with asyncio.timeout(DRAIN_SECONDS + 10):
+                code = await hasty.ended()
+
+    assert code == 0
+    load.check(records(own_kafka, topic), allowed={200, 408, REFUSED})
 
 
 async def test_a_draining_producer_is_unready_but_still_takes_records(

@@ -1,7 +1,10 @@
 """What the tests do to Kafka itself, and what they read there."""
 
+import os
 import secrets
-from collections.abc import Mapping
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
@@ -21,6 +24,9 @@ from confluent_kafka.admin import (
 )
 
 from local.kafka import LocalKafka
+
+SOON: Final = {"broker.session.timeout.ms": "3000", "broker.heartbeat.interval.ms": "300"}
+"""Properties with which a broker's death is noticed, and its return believed, after 3 s and not 9."""
 
 USER, PASSWORD = "es.test.rest", "rest-password"
 _ON_TOPICS: Final = (ResourceType.TOPIC, "*", ResourcePatternType.LITERAL)
@@ -79,6 +85,18 @@ def withdraw_right(kafka: LocalKafka, operation: AclOperation) -> None:
     client = admin(kafka)
     which = AclBindingFilter(*_ON_TOPICS, f"User:{USER}", "*", operation, AclPermissionType.ALLOW)
     client.delete_acls([which])[which].result(20)
+
+
+@contextmanager
+def hanging(kafka: LocalKafka, node: int) -> Iterator[None]:
+    """Stop a broker's process inside the block: its connections stay open, and nothing answers."""
+    running = kafka.running()[node]
+    assert running is not None
+    os.kill(running.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(running.pid, signal.SIGCONT)
 
 
 def records(kafka: LocalKafka, topic: str) -> list[Message]:

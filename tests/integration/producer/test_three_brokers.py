@@ -1,0 +1,104 @@
+"""One broker of three dies, comes back, leads again, or hangs while records arrive: they go on being stored."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from confluent_kafka import ElectionType, TopicPartition
+
+from eventstreams.core.apikey import ApiKey
+from integration.producer.conftest import grant_of, settings_for
+from integration.producer.load import Load
+from integration.producer.producer_process import ProducerProcess
+from integration.producer.topics import SOON, admin, hanging, make_topic, records
+from integration.waiting import eventually
+from local.kafka import LocalKafka
+from unit.producer.certificates import Certificate
+
+pytestmark = pytest.mark.integration
+
+SECONDS = 5.0
+PARTITIONS = 6  # each broker leads some
+
+
+@pytest.fixture(scope="module")
+def kafka() -> Iterator[LocalKafka]:
+    """Return three brokers."""
+    with LocalKafka(nodes=3, properties=SOON) as kafka:
+        yield kafka
+
+
+@pytest.fixture(scope="module")
+def settings(kafka: LocalKafka, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Return the producer's settings for them."""
+    return dict(settings_for(kafka, tmp_path_factory.mktemp("credentials")))
+
+
+@pytest.fixture
+def topic(kafka: LocalKafka) -> str:
+    """Return a topic with three replicas, two of which must have a record."""
+    return make_topic(kafka, partitions=PARTITIONS, replicas=3, min_insync_replicas="2")
+
+
+@pytest.fixture
+async def producer(
+    tmp_path: Path, settings: dict[str, str], certificate: Certificate, key: ApiKey, topic: str
+) -> AsyncIterator[ProducerProcess]:
+    """Return a ready producer that lets `key` produce to `topic`."""
+    process = ProducerProcess(tmp_path, settings, certificate.directory, request_timeout_seconds=str(SECONDS))
+    process.grant(grant_of(key, topic))
+    async with process:
+        yield process
+
+
+async def in_sync(kafka: LocalKafka, topic: str) -> None:
+    """Return when every replica has everything."""
+    client = admin(kafka)
+
+    def look() -> bool:
+        partitions = client.list_topics(topic, timeout=10).topics[topic].partitions.values()
+        return len(partitions) == PARTITIONS and all(len(one.isrs) == 3 for one in partitions)
+
+    await eventually(lambda: asyncio.to_thread(look), "three replicas in sync", seconds=60)
+
+
+def move_leaders_back(kafka: LocalKafka, topic: str) -> None:
+    """Make each partition's first replica its leader again."""
+    partitions = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+    client = admin(kafka)
+    outcomes = client.elect_leaders(ElectionType.PREFERRED, partitions).result(20)
+    assert None in outcomes.values(), "no leader has moved"
+
+
+async def test_one_broker_of_three_is_killed_under_load_and_records_go_on_being_stored(
+    producer: ProducerProcess, kafka: LocalKafka, key: ApiKey, topic: str
+) -> None:
+    await in_sync(kafka, topic)
+    async with Load(producer, topic, key, seconds=SECONDS) as load:
+        await load.goes_on()
+        await asyncio.to_thread(kafka.stop_node, 1, kill=True)
+        await load.goes_on()
+        await asyncio.to_thread(kafka.start_node, 1)
+        await in_sync(kafka, topic)
+        await load.goes_on()
+        before = load.statuses
+
+        await asyncio.to_thread(move_leaders_back, kafka, topic)
+        await load.goes_on()
+        assert load.statuses - before == {200: load.statuses[200] - before[200]}, "a leader that moves costs nothing"
+
+    load.check(records(kafka, topic), allowed={200, 408})
+
+
+async def test_one_broker_of_three_hangs_under_load_and_records_go_on_being_stored(
+    producer: ProducerProcess, kafka: LocalKafka, key: ApiKey, topic: str
+) -> None:
+    await in_sync(kafka, topic)
+    async with Load(producer, topic, key, seconds=SECONDS) as load:
+        await load.goes_on()
+        with hanging(kafka, 2):
+            await load.goes_on(seconds=30)
+        await load.goes_on()
+
+    load.check(records(kafka, topic), allowed={200, 408})
