@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, Self
 
 SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-_CONNECT_SECONDS: Final = 10.0
+CONNECT_SECONDS: Final = 10.0
 _HEAD_BYTES: Final = 65_536
 
 
@@ -51,7 +51,7 @@ class Cluster:
         """
         writer: asyncio.StreamWriter | None = None
         try:
-            async with asyncio.timeout(_CONNECT_SECONDS):
+            async with asyncio.timeout(CONNECT_SECONDS):
                 reader, writer = await asyncio.open_connection(
                     self.host, self.port, ssl=ssl.create_default_context(cafile=self.ca_file), limit=_HEAD_BYTES
                 )

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 WATCH_SECONDS: Final = 50
 STALE_SECONDS: Final = 75.0
-_SILENCE_SECONDS: Final = WATCH_SECONDS + 10.0
+SILENCE_SECONDS: Final = WATCH_SECONDS + 10.0
 _FIRST_PAUSE_SECONDS: Final = 0.2
 _LONGEST_PAUSE_SECONDS: Final = 5.0
 _LONGEST_EVENT_BYTES: Final = 8_388_608  # etcd takes objects up to 1.5 MiB; quoting may double that
@@ -77,7 +77,7 @@ class KeyringWatch:
     async def _list(self) -> str:
         """Take every shard as it is now, and return the version to watch from."""
         query = urlencode({"labelSelector": self._selector})
-        async with self._cluster.get(f"{self._path}?{query}", silence_seconds=_SILENCE_SECONDS) as pieces:
+        async with self._cluster.get(f"{self._path}?{query}", silence_seconds=SILENCE_SECONDS) as pieces:
             listed = _parse(b"".join([piece async for piece in pieces]))
         for config_map in listed["items"]:
             self._take(config_map)
@@ -95,7 +95,7 @@ class KeyringWatch:
                 "timeoutSeconds": int(WATCH_SECONDS * (0.8 + 0.2 * self._chance())),
             }
         )
-        async with self._cluster.get(f"{self._path}?{query}", silence_seconds=_SILENCE_SECONDS) as pieces:
+        async with self._cluster.get(f"{self._path}?{query}", silence_seconds=SILENCE_SECONDS) as pieces:
             async for line in _lines(pieces):
                 event = _parse(line)
                 if event["type"] == "ERROR":

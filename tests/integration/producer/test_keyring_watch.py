@@ -5,6 +5,7 @@ import json
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,11 +16,13 @@ from eventstreams.core.apikey import mint
 from eventstreams.core.keyring import DATA_KEY, SHARDS, KeyGrant, Shard, dump
 from eventstreams.kube.apis import CONFIG_MAPS, Manifest
 from eventstreams.kube.client import Kube
+from eventstreams.producer import cluster as cluster_module
 from eventstreams.producer import keyring_watch
 from eventstreams.producer.cluster import Cluster
 from eventstreams.producer.keyring_watch import KeyringWatch
 from eventstreams.producer.keys import Keys
 from integration.accounts import account
+from integration.proxy import Proxy
 from integration.waiting import eventually
 from local.light import LightCluster
 
@@ -160,3 +163,43 @@ async def test_known_keys_outlive_the_api_server_and_news_arrive_when_it_is_back
     await eventually(lambda: logged("is current again"), "the end of the trouble", seconds=20)
     await kube.apply(shard(namespace, 3, dump(Shard(2))))
     await quickly(lambda: watching.knows(keys=0, missing=15), "the revocation")
+
+
+async def test_a_watch_gone_silent_is_given_up_and_taken_up_again_when_the_network_heals(
+    cluster: Cluster,
+    kube: Kube,
+    namespace: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(keyring_watch, "SILENCE_SECONDS", 1.0)
+    monkeypatch.setattr(keyring_watch, "STALE_SECONDS", 1.5)
+    monkeypatch.setattr(cluster_module, "CONNECT_SECONDS", 1.0)
+    caplog.set_level(logging.INFO)
+    for number in range(SHARDS):
+        await kube.create(shard(namespace, number, dump(Shard(1, (GRANT,) if number == 3 else ()))))
+
+    async def logged(text: str) -> bool:
+        return text in caplog.text
+
+    async with Proxy(cluster.port) as proxy:
+        watching = Watching(replace(cluster, port=proxy.port), namespace)
+        keeping = asyncio.ensure_future(watching.watch.keep())
+        await quickly(lambda: watching.knows(keys=1), "the key")
+
+        proxy.fall_silent()
+        await kube.apply(shard(namespace, 3, dump(Shard(2))))
+        await eventually(lambda: logged("may be out of date"), "a warning", seconds=5)
+        assert len(watching.keys) == 1
+        assert watching.watch.age_seconds() > 1.5
+
+        proxy.heal()
+        await eventually(lambda: watching.knows(keys=0), "the revocation", seconds=8)
+        assert "is current again" in caplog.text
+        keeping.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await keeping
+
+
+def test_a_watch_is_given_up_later_than_it_would_end_by_itself_and_before_the_keys_count_as_stale() -> None:
+    assert keyring_watch.WATCH_SECONDS < keyring_watch.SILENCE_SECONDS < keyring_watch.STALE_SECONDS
