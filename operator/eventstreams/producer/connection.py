@@ -101,7 +101,7 @@ class Connection(asyncio.Protocol):
         self._state = State.HEAD
         self._due: deque[Exchange] = deque()
         self._held = b""  # read, but not taken yet
-        self._head: Head | None = None
+        self._head: Head | None = None  # of the request that is being read, once it is complete
         self._task: Task = None
         self._current: Exchange | None = None  # the one inside `site.take`
         self._since = clock()  # of the last change that a deadline counts from
@@ -241,7 +241,6 @@ class Connection(asyncio.Protocol):
             framing.check_prefix(data[at:start], self._limits, 0 if at else len(self._held))
             if end < 0:
                 return None
-        self._head = None
         line_end = data.find(b"\r\n", at) + 2
         line, fields = data[at:line_end], data[line_end:start]
         known = self._site.recall(line, fields)
@@ -286,6 +285,7 @@ class Connection(asyncio.Protocol):
     def _take(self, head: Head, task: Task, body: bytes) -> None:
         """Hand a complete request to the site."""
         now = self._clock()
+        self._head = None
         self._current = exchange = Exchange(self, self._site, now)
         self._due.append(exchange)
         if not head.keep_alive or now >= self._expires or self._site.is_draining:

@@ -131,6 +131,29 @@ def test_100_continue_is_sent_when_the_body_is_awaited_and_its_turn_has_come() -
     assert wire.statuses == [200, 200]
 
 
+HEAD_REQUEST = b"HEAD /alive HTTP/1.1\r\nHost: es\r\n\r\n"
+
+
+def broken(connection: Connection) -> None:
+    connection.data_received(b"\0")
+
+
+def incomplete(connection: Connection) -> None:
+    connection.eof_received()
+
+
+@pytest.mark.parametrize("end", [broken, incomplete], ids=["broken", "incomplete"])
+def test_what_is_refused_behind_a_head_request_is_told_in_a_body(end: Callable[[Connection], None]) -> None:
+    rig = Rig()
+    connection, wire = rig.connect()
+    connection.data_received(HEAD_REQUEST + b"POST /topics")
+
+    end(connection)
+
+    assert wire.statuses == [200, 400]
+    assert wire.written.endswith(b"}")
+
+
 def test_a_closing_answer_is_followed_by_a_half_close_and_some_patience() -> None:
     rig = Rig()
     connection, wire = rig.connect()
