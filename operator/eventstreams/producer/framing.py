@@ -286,8 +286,9 @@ class Chunked:
         """Return the position after `mark`, None when it is not there yet; refuse for the first byte that says so."""
         found = data.find(mark, at)
         end = len(data) if found < 0 else found
-        never = _never(data, max(at, self._checked), end)
-        if never < end and never - at <= limit:
+        stop = end if found < 0 else end + 1  # with the mark's CR: a bare one may stand before it
+        never = _never(data, max(at, self._checked), stop)
+        if never < stop and never - at <= limit:
             raise bad("a control character or a bare CR or LF in a chunk")
         if end - at > limit:
             raise bad("a chunk's line or the trailers are too long")

@@ -1,7 +1,7 @@
 """Framing: what the cases in http_cases/ do not reach."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from eventstreams.producer.answers import RefusalError
@@ -73,6 +73,35 @@ def test_any_body_in_any_chunks_and_any_pieces_is_decoded(chunks: list[bytes], s
         at += taken
 
     assert (decoder.value(), text[at:]) == (b"".join(chunks), rest)
+
+
+def first_chunk_fault(text: bytes, step: int) -> str | None:
+    """Feed `text` in steps to a decoder, and return the refusal."""
+    decoder = Chunked(LIMITS)
+    try:
+        for start in range(0, len(text), step):
+            if not decoder.is_complete:
+                decoder.take(text[start : start + step], 0)
+    except RefusalError as refusal:
+        return refusal.message
+    return None
+
+
+@example([b"0", b"\r", b"\r\n"], 1)
+@example([b"0", b"\r\n", b"X: y", b"\r", b"\r\n", b"\r\n"], 1)
+@given(
+    st.lists(
+        st.sampled_from(
+            [b"0", b"2", b"ab", b";a", b"X: y", b" ", b"\r\n", b"\r", b"\n", b"\0", b"z" * 200, b"y" * 9000]
+        ),
+        max_size=8,
+    ),
+    st.integers(1, 300),
+)
+def test_the_first_fault_of_a_chunked_body_is_the_same_however_it_arrives(parts: list[bytes], step: int) -> None:
+    text = b"".join(parts)
+
+    assert first_chunk_fault(text, step) == first_chunk_fault(text, max(1, len(text)))
 
 
 @pytest.mark.parametrize("text", [b"1;" + b"x" * 300 + b"\r\n", b"0\r\nX: " + b"y" * 12_000 + b"\r\n\r\n", b"3e9\r\n"])
