@@ -21,6 +21,10 @@ REQUEST_SECONDS: Final = Metric(
 RECORD_BYTES: Final = Metric("eventstreams_producer_record_bytes_total", "Bytes of the values that Kafka has confirmed")
 IN_FLIGHT: Final = Metric("eventstreams_producer_records_in_flight", "Records that Kafka has not confirmed yet")
 CONNECTIONS: Final = Metric("eventstreams_producer_connections", "Open connections of clients")
+OPENED: Final = Metric(
+    "eventstreams_producer_connections_opened_total",
+    "Connections that clients opened; as many as requests means clients that do not keep theirs",
+)
 KEYS: Final = Metric("eventstreams_producer_keys", "API keys known")
 KEYRING_AGE: Final = Metric(
     "eventstreams_producer_keyring_age_seconds",
@@ -38,7 +42,7 @@ class Tally:
 
     def __init__(self) -> None:
         self.requests: Counter[int] = Counter()
-        self.record_bytes = 0
+        self.record_bytes = self.connections = 0
         self._buckets = [0] * (len(REQUEST_SECONDS.buckets) + 1)
         self._seconds = 0.0
 
@@ -71,6 +75,7 @@ class _Collector(Collector):
         yield requests
         yield self._tally.histogram()
         yield CounterMetricFamily(RECORD_BYTES.name, RECORD_BYTES.help, value=self._tally.record_bytes)
+        yield CounterMetricFamily(OPENED.name, OPENED.help, value=self._tally.connections)
         for metric, read in self._gauges.items():
             yield GaugeMetricFamily(metric.name, metric.help, value=read())
 

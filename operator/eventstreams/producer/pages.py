@@ -100,6 +100,7 @@ class PageSite:
     def joined(self, client: Client) -> bool:
         """Note a client; False when there are too many."""
         self.clients.add(client)
+        self._tally.connections += 1
         self.emptied.clear()
         return len(self.clients) <= self._limits.connections
 
