@@ -49,8 +49,11 @@ class Limits:
     age_seconds: float = 300
     """Age at which an answer carries `Connection: close`, so that clients spread over new pods; jittered by 20 %."""
 
-    linger_bytes: int = 1_048_576
-    """Discarded after a closing answer, so that the client reads the answer before it sees a reset (RFC 9112 §9.6)."""
+    linger_bytes: int = 16_777_216
+    """Discarded after a closing answer, so that the client reads the answer before it sees a reset (RFC 9112 §9.6).
+
+    Python's http.client and requests, and wget, read no answer before they have sent all: that is what they may send.
+    """
 
     linger_seconds: float = 2
     """The same in time."""
