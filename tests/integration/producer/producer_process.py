@@ -33,12 +33,14 @@ class Reply:
 class ProducerProcess:
     """One REST producer on loopback with TLS, its keyring in a file. Its log goes to a file too."""
 
-    def __init__(self, directory: Path, kafka: Mapping[str, str], certificate: Path, **settings: str) -> None:
-        """Take the settings of the connection to Kafka, and further ones by field name."""
+    def __init__(
+        self, directory: Path, kafka: Mapping[str, str], certificate: Path, *, ca: Path | None = None, **settings: str
+    ) -> None:
+        """Take the settings of the connection to Kafka, and further ones by field name; `ca` unless self-signed."""
         self.directory = directory
         self.port, self.metrics_port = free_ports([0, 0])
         self.keyring, self.log_path = directory / "keyring.json", directory / "producer.log"
-        self._ca = certificate / "tls.crt"
+        self._ca = ca or certificate / "tls.crt"
         given = {
             "tls_dir": str(certificate),
             "port": str(self.port),
