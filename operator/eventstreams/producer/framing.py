@@ -118,7 +118,7 @@ def _origin_form(target: bytes, fields: dict[bytes, bytes]) -> bytes:
     match = _ABSOLUTE.match(target)
     if match is None:
         raise bad("the request target must be a path that begins with /")
-    if _HOST.fullmatch(match[1]) is None:
+    if match[1][:1] in {b"", b":"} or _HOST.fullmatch(match[1]) is None:  # none at all: RFC 9110 §4.2.1
         raise bad("the request target's host is no host")
     if b"host" in fields:
         fields[b"host"] = match[1]
