@@ -22,13 +22,23 @@ class Case:
 def cases() -> Iterator[Case]:
     for path in sorted(FOLDER.glob("*.toml")):
         for raw in tomllib.loads(path.read_text(encoding="utf-8"))["case"]:
-            yield Case(raw["name"], raw["rfc"], _bytes(raw["send"]), raw["answers"], raw["fate"] == "open")
+            for one in raw.get("each", [None]):
+                name, send = (raw["name"], raw["send"]) if one is None else _spelled(raw, one)
+                yield Case(name, raw["rfc"], _bytes(send), raw["answers"], raw["fate"] == "open")
+
+
+def _spelled(raw: dict[str, str], one: str) -> tuple[str, str]:
+    """Return name and request of a case with %EACH% in one of its spellings."""
+    return f"{raw['name']}: {one!a}", raw["send"].replace("%EACH%", one)
 
 
 def _bytes(text: str) -> bytes:
     for mark, value in {
+        "%POST%": "POST /topics/orders/records HTTP/1.1\r\nHost: es\r\n",
+        "%INNER%": "GET /ready HTTP/1.1\r\nHost: es\r\n\r\n",
         "%AUTH%": "Authorization: Bearer %KEY%\r\nContent-Type: text/plain\r\n",
         "%JSON%": "Authorization: Bearer %KEY%\r\nContent-Type: application/json\r\n",
+        "%XML%": "Authorization: Bearer %KEY%\r\nContent-Type: text/xml\r\n",
         "%KEY%": KEY.reveal(),
         "%GOOD%": post().decode(),
         "%BIG%": "x" * 1001,
