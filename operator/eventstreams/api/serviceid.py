@@ -33,6 +33,31 @@ class Role(Enum):
     OPERATOR = "operator"
 
 
+class ReplicaLimits(Model):
+    """What one replica of the REST producer takes from a ServiceID in a second. Absent: as much as it can."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            Rule(
+                "has(self.requestsPerSecond) || has(self.bytesPerSecond)",
+                "set requestsPerSecond, bytesPerSecond or both",
+            )
+        )
+    )
+
+    requests_per_second: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
+    """Requests in a second; a request with many records counts once."""
+    bytes_per_second: Annotated[int | None, Field(ge=1, le=1_000_000_000_000)] = None
+    """Bytes of request bodies in a second."""
+
+
+class ServiceIDLimits(Model):
+    """How much the keys of a ServiceID may ask of the REST producer, all of them together. Above: 429."""
+
+    per_replica: ReplicaLimits
+    """For each replica by itself: with two replicas a client may get twice as much."""
+
+
 class ServiceIDSpec(Model):
     """An application's identity and its rights."""
 
@@ -55,6 +80,8 @@ class ServiceIDSpec(Model):
     """Topic names, prefixes that end in `*` (`pay-*`), or `*` for every topic of the instance."""
     secret_name: Annotated[str | None, Field(min_length=1, max_length=253, pattern=rf"^{_LABEL}(\.{_LABEL})*$")] = None
     """Name of the Secret that receives the credentials; absent: `<name>-credentials`. Never changes."""
+    limits: ServiceIDLimits | None = None
+    """Rate limits of the REST producer; absent: none. They do not bind native Kafka clients."""
 
 
 class KeyState(Enum):

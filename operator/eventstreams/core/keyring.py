@@ -23,11 +23,20 @@ class UnknownVersionError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class KeyLimits:
+    """How much a replica takes from one owner in a second, whichever of its keys it shows; None: no limit."""
+
+    requests_per_second: int | None = None
+    bytes_per_second: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class KeyGrant:
     """What one key may do.
 
     `topics` holds patterns of topics it may produce to: a name, a prefix that ends in `*`, or `*`.
-    `owner` is `namespace/name` of the ServiceID, for logs and metrics. `expires_at` None: it does not expire.
+    `owner` is `namespace/name` of the ServiceID: keys of one owner share their `limits` and their place in the
+    producer's window. `expires_at` None: it does not expire.
     `username` is accepted as the user of Basic authentication beside `token`.
     """
 
@@ -37,6 +46,7 @@ class KeyGrant:
     topics: tuple[str, ...] = ()
     expires_at: datetime | None = None
     username: str = ""
+    limits: KeyLimits | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +95,17 @@ def _key_to_json(key: KeyGrant) -> dict[str, Any]:
         out["expiresAt"] = key.expires_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     if key.username:
         out["username"] = key.username
+    if key.limits is not None:
+        limits = {
+            "requestsPerSecond": key.limits.requests_per_second,
+            "bytesPerSecond": key.limits.bytes_per_second,
+        }
+        out["limits"] = {name: value for name, value in limits.items() if value is not None}
     return out
 
 
 def _key_from_json(raw: dict[str, Any]) -> KeyGrant:
-    expires = raw.get("expiresAt")
+    expires, limits = raw.get("expiresAt"), raw.get("limits")
     return KeyGrant(
         id=KeyId(raw["id"]),
         sha256=Digest(raw["sha256"]),
@@ -97,4 +113,13 @@ def _key_from_json(raw: dict[str, Any]) -> KeyGrant:
         topics=tuple(str(topic) for topic in raw["topics"]),
         expires_at=None if expires is None else datetime.fromisoformat(expires),
         username=str(raw.get("username", "")),
+        limits=None if limits is None else _limits_from_json(limits),
     )
+
+
+def _limits_from_json(raw: dict[str, Any]) -> KeyLimits:
+    """Read what is known here; a limit of the future is not enforced by a producer of today."""
+    requests, size = raw.get("requestsPerSecond"), raw.get("bytesPerSecond")
+    if any(one is not None and not (type(one) is int and one > 0) for one in (requests, size)):
+        raise ValueError("a limit of a key is no whole number above 0")
+    return KeyLimits(requests, size)

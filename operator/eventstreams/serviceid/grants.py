@@ -7,7 +7,7 @@ from eventstreams.api.serviceid import KeyState, Role, ServiceID
 from eventstreams.core.apikey import Digest, KeyId
 from eventstreams.core.consent import InstanceRef, Request, consent
 from eventstreams.core.errors import RefusedError
-from eventstreams.core.keyring import SHARDS, KeyGrant, shard_of
+from eventstreams.core.keyring import SHARDS, KeyGrant, KeyLimits, shard_of
 
 MAY_PRODUCE = frozenset({Role.EDITOR, Role.OPERATOR})
 """The roles whose topics may be written to. A viewer's key is known, and refused with 403 instead of 401."""
@@ -39,6 +39,14 @@ def owner_of(resource: ServiceID) -> str:
     return f"{resource.metadata.namespace}/{resource.metadata.name}"
 
 
+def limits_of(resource: ServiceID) -> KeyLimits | None:
+    """Return the limits of a service ID's keys, None without any."""
+    if resource.spec.limits is None:
+        return None
+    given = resource.spec.limits.per_replica
+    return KeyLimits(given.requests_per_second, given.bytes_per_second)
+
+
 def grants_of(resource: ServiceID) -> frozenset[KeyGrant]:
     """Return the grants of one service ID: none while it is being deleted or its instance refuses it."""
     if resource.metadata.deletion_timestamp is not None:
@@ -48,6 +56,7 @@ def grants_of(resource: ServiceID) -> frozenset[KeyGrant]:
     except RefusedError:
         return frozenset()
     patterns = tuple(sorted(topics)) if resource.spec.role in MAY_PRODUCE else ()
+    limits = limits_of(resource)
     return frozenset(
         KeyGrant(
             id=KeyId(key.id),
@@ -55,6 +64,7 @@ def grants_of(resource: ServiceID) -> frozenset[KeyGrant]:
             owner=owner_of(resource),
             topics=patterns,
             expires_at=key.expires_at,
+            limits=limits,
         )
         for key in resource.status.keys
         if key.state in SERVING

@@ -98,6 +98,7 @@ _LONG_TOPIC: Final = "a Kafka topic name has at most 249 characters"
 _PARTITIONS: Final = "partitions may only grow: Kafka cannot remove any"
 _LONG_SERVICE_ID: Final = "the name of a ServiceID has at most 240 characters"
 _SECRET_NAME: Final = f"secretName {_NEVER}"
+_SOME_LIMIT: Final = "set requestsPerSecond, bytesPerSecond or both"
 _NEVER_GRANTED: Final = "topics that begin with __ belong to Kafka and are never granted"
 
 
@@ -255,6 +256,13 @@ SERVICE_ID_CASES: Final = (
     accept(_NEVER_GRANTED, "a name, a prefix, all", service_id(topics=["orders", "pay-*", "_own", "*"])),
     reject(_NEVER_GRANTED, "Kafka's own topic", service_id(topics=["orders", "__consumer_offsets"])),
     reject(_NEVER_GRANTED, "a prefix of Kafka's own", service_id(topics=["__*"])),
+    accept(_SOME_LIMIT, "requests alone", service_id(limits={"perReplica": {"requestsPerSecond": 1}})),
+    accept(
+        _SOME_LIMIT,
+        "requests and bytes",
+        service_id(limits={"perReplica": {"requestsPerSecond": 100, "bytesPerSecond": 1_000_000}}),
+    ),
+    reject(_SOME_LIMIT, "limits of nothing", service_id(limits={"perReplica": {}})),
     accept(_LONG_SERVICE_ID, "a name of 240 characters", service_id("a" * 240)),
     reject(_LONG_SERVICE_ID, "a name of 241 characters", service_id("a" * 241)),
 )

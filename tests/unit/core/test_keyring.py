@@ -8,7 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eventstreams.core.apikey import Digest, KeyId
-from eventstreams.core.keyring import SHARDS, KeyGrant, Shard, UnknownVersionError, dump, load, permits, shard_of
+from eventstreams.core.keyring import (
+    SHARDS,
+    KeyGrant,
+    KeyLimits,
+    Shard,
+    UnknownVersionError,
+    dump,
+    load,
+    permits,
+    shard_of,
+)
 
 key_ids = st.text("0123456789abcdefghijklmnopqrstuvwxyz", min_size=8, max_size=8).map(KeyId)
 moments = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1)).map(lambda at: at.replace(microsecond=0, tzinfo=UTC))  # noqa: DTZ001
@@ -20,6 +30,7 @@ grants = st.builds(
     topics=st.lists(st.sampled_from(["a", "b-*", "*"]), unique=True).map(lambda names: tuple(sorted(names))),
     expires_at=st.none() | moments,
     username=st.sampled_from(["", "es.abc.def"]),
+    limits=st.none() | st.builds(KeyLimits, st.none() | st.integers(1, 10**6), st.none() | st.integers(1, 10**12)),
 )
 shards = st.builds(
     Shard,
@@ -58,8 +69,18 @@ def test_garbage_is_refused(text: str) -> None:
 
 def test_a_field_of_the_future_is_ignored() -> None:
     raw = json.loads(dump(Shard(1, (KeyGrant(KeyId("abcdefgh"), Digest("0" * 64), "ns/app", ("a",)),))))
-    raw["keys"][0]["limits"] = {"requests": 5}
-    assert load(json.dumps(raw)).keys[0].topics == ("a",)
+    raw["keys"][0] |= {"zones": ["a"], "limits": {"recordsPerDay": 5}}
+    assert load(json.dumps(raw)).keys[0] == KeyGrant(
+        KeyId("abcdefgh"), Digest("0" * 64), "ns/app", ("a",), limits=KeyLimits()
+    )
+
+
+@pytest.mark.parametrize("limit", [0, -1, "5", 1.5, True])
+def test_a_limit_that_is_no_number_above_zero_makes_the_shard_unreadable(limit: object) -> None:
+    raw = json.loads(dump(Shard(1, (KeyGrant(KeyId("abcdefgh"), Digest("0" * 64), "ns/app", ("a",)),))))
+    raw["keys"][0]["limits"] = {"requestsPerSecond": limit}
+    with pytest.raises(ValueError, match="above 0"):
+        load(json.dumps(raw))
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventstreams.api.serviceid import KeyState, ServiceID
+from eventstreams.api.serviceid import KeyState, ReplicaLimits, ServiceID, ServiceIDLimits
 from eventstreams.core.consent import InstanceRef
-from eventstreams.core.keyring import SHARDS, KeyGrant, shard_of
+from eventstreams.core.keyring import SHARDS, KeyGrant, KeyLimits, shard_of
 from eventstreams.serviceid.grants import Shards, compiled, grants_of
 from unit.serviceid.samples import NOW, key_status, service_id, some_key
 
@@ -28,6 +28,14 @@ def test_an_editor_may_produce_to_its_topics() -> None:
 def test_a_viewers_key_is_known_and_may_produce_nothing() -> None:
     (grant,) = grants_of(service_id("app", key_status(1), role="viewer"))
     assert grant.topics == ()
+
+
+def test_every_key_carries_the_limits_of_its_service_id() -> None:
+    resource = service_id("app", key_status(1), key_status(2, KeyState.RETIRING, expires_at=LATER))
+    limits = ServiceIDLimits(per_replica=ReplicaLimits(requests_per_second=5, bytes_per_second=None))
+    limited = resource.model_copy(update={"spec": resource.spec.model_copy(update={"limits": limits})})
+    assert [grant.limits for grant in grants_of(limited)] == [KeyLimits(requests_per_second=5)] * 2
+    assert [grant.limits for grant in grants_of(resource)] == [None] * 2
 
 
 def test_a_pending_key_is_known_before_anybody_can_hold_it() -> None:
