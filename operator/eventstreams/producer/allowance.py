@@ -1,0 +1,206 @@
+"""How much the keys of one ServiceID may ask: its rate limits, and its share of what waits for Kafka. Pure.
+
+All keys of an owner (`namespace/name` of a ServiceID) share an `Account`. It outlives changes of the keyring as long as
+one of its keys is known, or one of its records is in flight.
+"""
+
+import math
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Final
+from weakref import WeakValueDictionary
+
+from eventstreams.core.keyring import KeyLimits
+from eventstreams.producer.answers import RefusalError
+
+TOO_MANY_REQUESTS: Final = 429
+UNAVAILABLE: Final = 503
+LONGEST_RETRY_SECONDS: Final = 30
+"""A `Retry-After` of the window is an estimate: Kafka may be faster by then."""
+
+_ONE: Final = 1 - 1e-6  # a unit, but for the rounding of floats
+
+
+class Reason(StrEnum):
+    """Why a client is to come later."""
+
+    REQUESTS = "requests_per_second"
+    BYTES = "bytes_per_second"
+    WINDOW = "window"
+    """The process has all in flight to Kafka that it lets wait."""
+    SHARE = "share"
+    """The owner has as much in flight as it may, others still have room."""
+
+
+class LaterError(RefusalError):
+    """Nothing is wrong with the request but its moment. `seconds` becomes Retry-After, in whole seconds, at least 1."""
+
+    def __init__(self, status: int, reason: Reason, message: str, seconds: float) -> None:
+        retry = {"Retry-After": str(max(1, math.ceil(seconds)))}
+        super().__init__(status, f"{message}; not stored", headers=retry)
+        self.reason: Final = reason
+
+
+class Bucket:
+    """Units that come back at `rate` a second, up to one second's worth.
+
+    One unit suffices to pass; what was taken beyond is a debt that is waited for. So a body that is larger than a
+    second's worth is not refused for ever, and the rate holds over time.
+    """
+
+    __slots__ = ("_at", "_level", "rate")
+
+    def __init__(self, rate: int) -> None:
+        self.rate = rate
+        self._level = float(rate)
+        self._at = -math.inf
+
+    def wait(self, now: float) -> float:
+        """Return the seconds until something may pass: 0 is now."""
+        self._level = min(self.rate, self._level + (now - self._at) * self.rate)
+        self._at = now
+        return 0.0 if self._level >= _ONE else (1 - self._level) / self.rate
+
+    def take(self, units: int) -> None:
+        """Take units, after `wait` returned 0."""
+        self._level -= units
+
+    def change(self, rate: int) -> None:
+        """Go on at another rate; what is owed stays owed."""
+        self.rate = rate
+        self._level = min(rate, self._level)
+
+
+class Account:
+    """What an owner's keys asked together, and what they have in flight. `is_limited`: `spend` has something to say."""
+
+    __slots__ = ("__weakref__", "_requests", "_size", "bytes", "is_limited", "records")
+
+    def __init__(self) -> None:
+        self.records = self.bytes = 0
+        """In flight; kept by `Window`."""
+        self.is_limited = False
+        self._requests: Bucket | None = None
+        self._size: Bucket | None = None
+
+    def limit(self, limits: KeyLimits | None) -> None:
+        """Set the limits; those that stay keep what was taken from them."""
+        limits = limits or KeyLimits()
+        self._requests = _changed(self._requests, limits.requests_per_second)
+        self._size = _changed(self._size, limits.bytes_per_second)
+        self.is_limited = self._requests is not None or self._size is not None
+
+    def spend(self, size: int, now: float) -> None:
+        """Count a request with a body of `size` bytes. Raises LaterError 429, having counted nothing."""
+        requests, sizes = self._requests, self._size
+        if requests is not None and (seconds := requests.wait(now)):
+            raise _over(Reason.REQUESTS, f"{requests.rate} requests", "requestsPerSecond", seconds)
+        if sizes is not None:
+            if seconds := sizes.wait(now):
+                raise _over(Reason.BYTES, f"{sizes.rate} bytes", "bytesPerSecond", seconds)
+            sizes.take(size)
+        if requests is not None:
+            requests.take(1)
+
+
+class Accounts:
+    """The accounts of the owners that have keys. An account is forgotten when nothing refers to it any more."""
+
+    def __init__(self) -> None:
+        self._accounts: WeakValueDictionary[str, Account] = WeakValueDictionary()
+
+    def of(self, owner: str) -> Account:
+        """Return the account of an owner. Hold it: it lives as long as somebody does."""
+        account = self._accounts.get(owner)
+        if account is None:
+            account = self._accounts[owner] = Account()
+        return account
+
+    def __len__(self) -> int:
+        return len(self._accounts)
+
+
+class Window:
+    """What Kafka has not confirmed yet, of the whole process.
+
+    An owner may add to it while it has less in flight than is left free: alone it gets half of the window, beside
+    another one that asks for all it can a third, and there is always room for one that comes new. That is the dynamic
+    threshold of shared-memory switches (Choudhury and Hahne, 1998): it needs no list of who is active. One request
+    may go beyond, so that the largest body has its way at any size of the window.
+    """
+
+    __slots__ = (
+        "_before",
+        "_clock",
+        "_drained",
+        "_has_waited",
+        "_limit_bytes",
+        "_limit_records",
+        "_looked",
+        "_since",
+        "bytes",
+        "records",
+    )
+
+    def __init__(self, *, records: int, size: int, clock: Callable[[], float]) -> None:
+        self.records = self.bytes = 0
+        self._limit_records = records
+        self._limit_bytes = size
+        self._clock = clock
+        self._since = self._looked = clock()
+        self._before = self._drained = 0  # between these two moments, and since the later
+        self._has_waited = False
+
+    def take(self, account: Account, records: int, size: int) -> None:
+        """Count records that go to Kafka. Raises LaterError 503, having counted nothing."""
+        if account.records + self.records >= self._limit_records or account.bytes + self.bytes >= self._limit_bytes:
+            raise self._full()
+        account.records += records
+        account.bytes += size
+        self.records += records
+        self.bytes += size
+
+    def give(self, account: Account, records: int, size: int) -> None:
+        """Give back what Kafka has confirmed, or never got."""
+        account.records -= records
+        account.bytes -= size
+        self.records -= records
+        self.bytes -= size
+        self._drained += records
+
+    def look(self) -> None:
+        """Note how fast Kafka confirms. Called about once a second."""
+        self._has_waited = self._drained == 0 and self.records > 0
+        self._before, self._drained = self._drained, 0
+        self._since, self._looked = self._looked, self._clock()
+
+    def _full(self) -> LaterError:
+        if self.records >= self._limit_records or self.bytes >= self._limit_bytes:
+            message = "too many records wait for Kafka already"
+            return LaterError(UNAVAILABLE, Reason.WINDOW, message, self._seconds())
+        message = "too many records of this ServiceID wait for Kafka already: leave fewer unanswered at a time"
+        return LaterError(UNAVAILABLE, Reason.SHARE, message, self._seconds())
+
+    def _seconds(self) -> float:
+        """Return how long all that is in flight takes at the rate of the last second or two."""
+        drained = self._before + self._drained
+        if drained:
+            return min(LONGEST_RETRY_SECONDS, self.records * (self._clock() - self._since) / drained)
+        return LONGEST_RETRY_SECONDS if self._has_waited else 1
+
+
+def _changed(bucket: Bucket | None, rate: int | None) -> Bucket | None:
+    if rate is None:
+        return None
+    if bucket is None:
+        return Bucket(rate)
+    bucket.change(rate)
+    return bucket
+
+
+def _over(reason: Reason, limit: str, field: str, seconds: float) -> LaterError:
+    message = (
+        f"the ServiceID's limit of {limit} a second for each replica is used up: "
+        f"send less, or raise spec.limits.perReplica.{field}"
+    )
+    return LaterError(TOO_MANY_REQUESTS, reason, message, seconds)
