@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from eventstreams.core.keyring import SHARDS, KeyGrant, Shard, permits
+from eventstreams.producer.allowance import Account, Accounts
 from eventstreams.producer.credentials import Credentials, unauthorized
 
 
@@ -22,6 +23,8 @@ class Grant:
     names: frozenset[str]
     patterns: tuple[str, ...]
     expires: float
+    account: Account
+    """Shared by all keys of the owner."""
 
     def permits(self, topic: str) -> bool:
         """Tell whether the key may produce to `topic`."""
@@ -36,13 +39,15 @@ class Keys:
         self._missing = set(range(shards))
         self._digests: list[tuple[str, ...]] = [()] * shards
         self._grants: dict[str, Grant] = {}
+        self._accounts = Accounts()
         self.epoch = 0
 
     def replace(self, number: int, shard: Shard) -> None:
         """Put `shard` in place of what the shard of that number held; its keys count from this moment."""
+        grants = {key.sha256: self._grant(key) for key in shard.keys}  # before the old ones let go of their accounts
         for digest in self._digests[number]:
             self._grants.pop(digest, None)
-        self._grants.update((key.sha256, _grant(key)) for key in shard.keys)
+        self._grants.update(grants)
         self._digests[number] = tuple(key.sha256 for key in shard.keys)
         self._missing.discard(number)
         self.epoch += 1
@@ -66,12 +71,14 @@ class Keys:
     def __len__(self) -> int:
         return len(self._grants)
 
-
-def _grant(key: KeyGrant) -> Grant:
-    return Grant(
-        key_id=key.id,
-        usernames=frozenset({b"token", key.username.encode() or b"token"}),
-        names=frozenset(name for name in key.topics if permits((name,), name) and "*" not in name),
-        patterns=key.topics,
-        expires=math.inf if key.expires_at is None else key.expires_at.timestamp(),
-    )
+    def _grant(self, key: KeyGrant) -> Grant:
+        account = self._accounts.of(key.owner)
+        account.limit(key.limits)
+        return Grant(
+            key_id=key.id,
+            usernames=frozenset({b"token", key.username.encode() or b"token"}),
+            names=frozenset(name for name in key.topics if permits((name,), name) and "*" not in name),
+            patterns=key.topics,
+            expires=math.inf if key.expires_at is None else key.expires_at.timestamp(),
+            account=account,
+        )

@@ -1,10 +1,11 @@
 """The registry of keys."""
 
+import gc
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from eventstreams.core.keyring import KeyGrant, Shard
+from eventstreams.core.keyring import KeyGrant, KeyLimits, Shard
 from eventstreams.producer.answers import RefusalError
 from eventstreams.producer.credentials import Credentials
 from eventstreams.producer.keys import Keys
@@ -91,3 +92,31 @@ def test_a_new_shard_replaces_the_old_one_and_no_other_and_moves_the_epoch() -> 
     assert keys.find(Credentials(OTHER_KEY.reveal().encode(), None)).key_id == OTHER_KEY.id
     with pytest.raises(RefusalError):
         keys.find(BEARER)
+
+
+def test_all_keys_of_an_owner_share_what_it_may_ask_whichever_shard_they_are_in() -> None:
+    keys = Keys(lambda: NOW, shards=2)
+    keys.replace(0, Shard(1, (grant("orders", limits=KeyLimits(5)),)))
+    keys.replace(1, Shard(1, (KeyGrant(OTHER_KEY.id, OTHER_KEY.digest, "apps/orders", limits=KeyLimits(5)),)))
+
+    assert keys.find(BEARER).account is keys.find(Credentials(OTHER_KEY.reveal().encode(), None)).account
+    assert keys.find(BEARER).account.is_limited
+
+
+def test_what_an_owner_has_asked_is_not_forgotten_when_the_keyring_changes() -> None:
+    keys = keys_with(grant("orders", limits=KeyLimits(1)))
+    keys.find(BEARER).account.spend(1, 0.0)
+
+    keys.replace(0, Shard(2, (grant("orders", "others", limits=KeyLimits(1)),)))
+
+    with pytest.raises(RefusalError, match="used up"):
+        keys.find(BEARER).account.spend(1, 0.0)
+
+
+def test_an_owner_without_keys_is_forgotten() -> None:
+    keys = keys_with(grant("orders"))
+
+    keys.replace(0, Shard(2, ()))
+    gc.collect()
+
+    assert len(keys._accounts) == 0
