@@ -24,7 +24,7 @@ from eventstreams.core.metrics import Metric
 from eventstreams.core.names import GROUP
 from eventstreams.core.reasons import Reason
 from eventstreams.core.settings import Settings
-from eventstreams.producer.metrics import GAUGES, OPENED, RECORD_BYTES, REQUEST_SECONDS, REQUESTS
+from eventstreams.producer.metrics import ALL as PRODUCER_METRICS
 from eventstreams.producer.settings import ProducerSettings
 from eventstreams.runtime.settings import OperatorSettings
 
@@ -51,7 +51,7 @@ SET_BY_CHART: Final = frozenset(
 
 PROCESSES: Final[tuple[tuple[str, type[Settings], tuple[Metric, ...]], ...]] = (
     ("eventstreams-operator", OperatorSettings, metrics.OPERATOR),
-    ("eventstreams-producer", ProducerSettings, (REQUESTS, REQUEST_SECONDS, RECORD_BYTES, OPENED, *GAUGES)),
+    ("eventstreams-producer", ProducerSettings, PRODUCER_METRICS),
 )
 
 

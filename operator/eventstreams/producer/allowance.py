@@ -13,8 +13,6 @@ from weakref import WeakValueDictionary
 from eventstreams.core.keyring import KeyLimits
 from eventstreams.producer.answers import RefusalError
 
-TOO_MANY_REQUESTS: Final = 429
-UNAVAILABLE: Final = 503
 LONGEST_RETRY_SECONDS: Final = 30
 """A `Retry-After` of the window is an estimate: Kafka may be faster by then."""
 
@@ -129,43 +127,41 @@ class Window:
     may go beyond, so that the largest body has its way at any size of the window.
     """
 
-    __slots__ = (
-        "_before",
-        "_clock",
-        "_drained",
-        "_has_waited",
-        "_limit_bytes",
-        "_limit_records",
-        "_looked",
-        "_since",
-        "bytes",
-        "records",
-    )
+    __slots__ = ("_before", "_clock", "_drained", "_free", "_free_bytes", "_has_waited", "_looked", "_since", "_sizes")
 
     def __init__(self, *, records: int, size: int, clock: Callable[[], float]) -> None:
-        self.records = self.bytes = 0
-        self._limit_records = records
-        self._limit_bytes = size
+        self._sizes = records, size
+        self._free, self._free_bytes = records, size
         self._clock = clock
         self._since = self._looked = clock()
         self._before = self._drained = 0  # between these two moments, and since the later
         self._has_waited = False
 
+    @property
+    def records(self) -> int:
+        """Records in flight."""
+        return self._sizes[0] - self._free
+
+    @property
+    def bytes(self) -> int:
+        """Bytes in flight."""
+        return self._sizes[1] - self._free_bytes
+
     def take(self, account: Account, records: int, size: int) -> None:
         """Count records that go to Kafka. Raises LaterError 503, having counted nothing."""
-        if account.records + self.records >= self._limit_records or account.bytes + self.bytes >= self._limit_bytes:
+        if account.records >= self._free or account.bytes >= self._free_bytes:
             raise self._full()
         account.records += records
         account.bytes += size
-        self.records += records
-        self.bytes += size
+        self._free -= records
+        self._free_bytes -= size
 
     def give(self, account: Account, records: int, size: int) -> None:
         """Give back what Kafka has confirmed, or never got."""
         account.records -= records
         account.bytes -= size
-        self.records -= records
-        self.bytes -= size
+        self._free += records
+        self._free_bytes += size
         self._drained += records
 
     def look(self) -> None:
@@ -175,11 +171,11 @@ class Window:
         self._since, self._looked = self._looked, self._clock()
 
     def _full(self) -> LaterError:
-        if self.records >= self._limit_records or self.bytes >= self._limit_bytes:
+        if self._free <= 0 or self._free_bytes <= 0:
             message = "too many records wait for Kafka already"
-            return LaterError(UNAVAILABLE, Reason.WINDOW, message, self._seconds())
+            return LaterError(503, Reason.WINDOW, message, self._seconds())
         message = "too many records of this ServiceID wait for Kafka already: leave fewer unanswered at a time"
-        return LaterError(UNAVAILABLE, Reason.SHARE, message, self._seconds())
+        return LaterError(503, Reason.SHARE, message, self._seconds())
 
     def _seconds(self) -> float:
         """Return how long all that is in flight takes at the rate of the last second or two."""
@@ -203,4 +199,4 @@ def _over(reason: Reason, limit: str, field: str, seconds: float) -> LaterError:
         f"the ServiceID's limit of {limit} a second for each replica is used up: "
         f"send less, or raise spec.limits.perReplica.{field}"
     )
-    return LaterError(TOO_MANY_REQUESTS, reason, message, seconds)
+    return LaterError(429, reason, message, seconds)

@@ -4,7 +4,7 @@ Invariants, each with a test of the same name:
 1. Answers leave in the order of the requests (`_due` is first in, first out).
 2. A request gets one answer or a closed socket; never two, never none.
 3. Nothing here awaits or raises: every error becomes an answer, and the connection closes when it cannot be read on.
-4. Reading pauses while `pipelined` requests are unanswered or the client does not read its answers.
+4. Reading pauses while `pipelined` requests are unanswered, the client does not read its answers, or the site says so.
 5. After the connection is lost nothing touches the wire: a late delivery report finds its slot empty.
 6. How the bytes are split over reads changes no answer.
 
@@ -15,8 +15,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
-from enum import Enum, auto
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from typing_extensions import override
 
@@ -25,44 +24,10 @@ from eventstreams.producer.answers import CONTINUE, RefusalError
 from eventstreams.producer.exchange import Exchange, Site, Task
 from eventstreams.producer.framing import Chunked, Head, Sized
 from eventstreams.producer.limits import Limits
+from eventstreams.producer.states import MOVES, Event, State
 from eventstreams.producer.tls import Wire
 
 logger = logging.getLogger(__name__)
-
-
-class State(Enum):
-    """What the bytes that arrive next are."""
-
-    HEAD = auto()
-    """The next request's head, or nothing: idle."""
-    BODY = auto()
-    """The body of the request whose head was read."""
-    SHUT = auto()
-    """Nothing: no further request is taken, answers are still due."""
-    LINGER = auto()
-    """Nothing: all is answered and our half is closed; the peer's bytes are discarded until it closes too."""
-    LOST = auto()
-    """There are none."""
-
-
-class Event(Enum):
-    """What moves a connection from state to state."""
-
-    HEAD_READ = auto()
-    BODY_READ = auto()
-    LAST_READ = auto()
-    ALL_ANSWERED = auto()
-    LOST = auto()
-
-
-MOVES: Final = {
-    (State.HEAD, Event.HEAD_READ): State.BODY,
-    (State.BODY, Event.BODY_READ): State.HEAD,
-    (State.HEAD, Event.LAST_READ): State.SHUT,
-    (State.BODY, Event.LAST_READ): State.SHUT,
-    (State.SHUT, Event.LAST_READ): State.SHUT,
-    (State.SHUT, Event.ALL_ANSWERED): State.LINGER,
-} | {(state, Event.LOST): State.LOST for state in State}
 
 
 class Connection(asyncio.Protocol):
@@ -83,6 +48,7 @@ class Connection(asyncio.Protocol):
         "_is_reading",
         "_limits",
         "_owes_continue",
+        "_room",
         "_since",
         "_site",
         "_state",
@@ -97,6 +63,7 @@ class Connection(asyncio.Protocol):
         self._site = site
         self.lane: Any = None
         self._limits = limits
+        self._room = limits.pipelined
         self._clock = clock
         self._state = State.HEAD
         self._due: deque[Exchange] = deque()
@@ -162,6 +129,16 @@ class Connection(asyncio.Protocol):
         self._site.left(self)
 
     # what the server tells
+
+    def pause(self) -> None:
+        """Take no further request until `resume`."""
+        self._room = 0
+        self._regulate()
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        self._room = self._limits.pipelined
+        self._go_on()
 
     def retire(self) -> None:
         """Take no further request: close when what is due is answered."""
@@ -368,7 +345,7 @@ class Connection(asyncio.Protocol):
 
     @property
     def _has_room(self) -> bool:
-        return self._can_write and len(self._due) < self._limits.pipelined
+        return self._can_write and len(self._due) < self._room
 
     def _go_on(self) -> None:
         """Take what was held back, if there is room again."""

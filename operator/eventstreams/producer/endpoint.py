@@ -1,7 +1,8 @@
 """The API port: the order of judgement, and a record's way to Kafka and back.
 
 Order: the path (404) and method (405); the key (401); its right to the topic (403); what the head says (400, 411,
-415); then, with the body: whether the topic exists (404), whether Kafka is there (503), the body itself (400).
+415); then, with the body: the limits of the ServiceID (429), whether the topic exists (404), whether Kafka is there
+(503), the body itself (400), and whether more may wait for Kafka (503).
 """
 
 import json
@@ -14,6 +15,7 @@ from typing_extensions import override
 
 from eventstreams.core import apikey
 from eventstreams.producer import hints, request
+from eventstreams.producer.allowance import LaterError, Window
 from eventstreams.producer.answers import JSON, Answers, RefusalError, unavailable
 from eventstreams.producer.credentials import credentials
 from eventstreams.producer.delivery import Lane, Ticket, refusal_of
@@ -44,6 +46,10 @@ class Sender(Protocol):
     def send(self, topic: str, value: bytes | None, beside: Attributes, ticket: Ticket, lane: Lane | None) -> Lane: ...
 
 
+CallLater = Callable[[float, Callable[[], None]], object]
+"""`loop.call_later`."""
+
+
 class Health(Protocol):
     """How the process is: what it still lacks to be ready, and whether a part of it hangs."""
 
@@ -66,12 +72,14 @@ class Pending:
     def stored(self, partition: int, offset: int, timestamp_ms: int) -> None:
         """Answer 200."""
         endpoint = self._endpoint
+        endpoint.window.give(self.order.grant.account, 1, len(self.body))
         endpoint.tally.record_bytes += len(self.body)
         answer = endpoint.answers.stored(self.order.topic, partition, offset, timestamp_ms, self.comment)
         self.exchange.finish(answer)
 
     def failed(self, error: KafkaError) -> None:
         """Answer what a failed delivery means."""
+        self._endpoint.window.give(self.order.grant.account, 1, len(self.body))
         self.refuse(refusal_of(error))
 
     def refuse(self, refusal: RefusalError) -> None:
@@ -91,16 +99,20 @@ class Endpoint(PageSite):
         keys: Keys,
         topics: Topics,
         sender: Sender,
+        window: Window,
+        call_later: CallLater,
         health: Health,
         pages: Pages,
     ) -> None:
         super().__init__(answers, tally, limits, {b"/alive": self._alive, b"/ready": self._ready, **pages})
         self.answers = answers
         self.tally = tally
+        self.window = window
         self._keys = keys
         self._recall = Recall(keys, limits, keys.wall)
         self._topics = topics
         self._sender = sender
+        self._call_later = call_later
         self._health = health
 
     @override
@@ -131,6 +143,13 @@ class Endpoint(PageSite):
             super().take(task, body, exchange)
             return
         pending = Pending(self, exchange, task, body)
+        account = task.grant.account
+        if account.is_limited:
+            try:
+                account.spend(len(body), exchange.started)
+            except LaterError as refusal:
+                self._refuse_later(pending, refusal)
+                return
         if self._topics.find(task.topic) is not None or self._topics.is_away:
             self._send(pending)
         elif not self._topics.ask(task.topic, partial(self._send, pending)):
@@ -138,12 +157,35 @@ class Endpoint(PageSite):
 
     def _send(self, pending: Pending) -> None:
         """Give the record to Kafka's client, whose report answers the request, or say now why not."""
-        order, client = pending.order, pending.exchange.client
+        order, client, size = pending.order, pending.exchange.client, len(pending.body)
         try:
             self._check(pending)
-            client.lane = self._sender.send(order.topic, pending.body, order, pending, client.lane)
+            self.window.take(order.grant.account, 1, size)
+        except LaterError as refusal:
+            self._refuse_later(pending, refusal)
+            return
         except RefusalError as refusal:
             pending.refuse(refusal)
+            return
+        try:
+            client.lane = self._sender.send(order.topic, pending.body, order, pending, client.lane)
+        except RefusalError as refusal:
+            self.window.give(order.grant.account, 1, size)
+            pending.refuse(refusal)
+
+    def _refuse_later(self, pending: Pending, refusal: LaterError) -> None:
+        """Refuse in a moment, and read no more of the client until then: one that does not wait is made to.
+
+        The answer is what is late, so that a proxy does not take the connection for one that is free for others.
+        """
+        self.tally.told_later[refusal.reason] += 1
+        pending.exchange.client.pause()
+        self._call_later(self._limits.later_seconds, partial(_refuse_and_resume, pending, refusal))
+
+    @override
+    def sweep(self, now: float) -> None:
+        super().sweep(now)
+        self.window.look()
 
     def _check(self, pending: Pending) -> None:
         order = pending.order
@@ -167,6 +209,11 @@ class Endpoint(PageSite):
     def _ready(self) -> Page:
         lacks = ["a stop was asked for"] if self.is_draining else self._health.lacks()
         return Page(JSON, json.dumps({"ready": not lacks, "lacks": lacks}).encode(), 503 if lacks else 200)
+
+
+def _refuse_and_resume(pending: Pending, refusal: RefusalError) -> None:
+    pending.refuse(refusal)
+    pending.exchange.client.resume()
 
 
 def _known_as(refusal: RefusalError, topic: str, grant: Grant) -> RefusalError:

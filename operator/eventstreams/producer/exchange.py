@@ -59,6 +59,14 @@ class Client(Protocol):
         """Write the answers that are ready and whose turn it is."""
         ...
 
+    def pause(self) -> None:
+        """Take no further request until `resume`."""
+        ...
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        ...
+
     def retire(self) -> None:
         """Take no further request: close when what is due is answered."""
         ...

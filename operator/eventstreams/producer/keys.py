@@ -44,7 +44,8 @@ class Keys:
 
     def replace(self, number: int, shard: Shard) -> None:
         """Put `shard` in place of what the shard of that number held; its keys count from this moment."""
-        grants = {key.sha256: self._grant(key) for key in shard.keys}  # before the old ones let go of their accounts
+        # made before the old ones let go of their accounts
+        grants: dict[str, Grant] = {key.sha256: self._grant(key) for key in shard.keys}
         for digest in self._digests[number]:
             self._grants.pop(digest, None)
         self._grants.update(grants)

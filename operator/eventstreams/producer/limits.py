@@ -28,6 +28,10 @@ class Limits:
     pipelined: int = 64
     """Requests of one connection that wait for an answer; reading pauses above."""
 
+    later_seconds: float = 0.25
+    """How late 429, and 503 for too much in flight, is answered, the connection unread meanwhile: a client that does
+    not wait by itself then costs 4 requests a second of each connection, and a client that does notices nothing."""
+
     connections: int = 8192
     """Open connections of the process; a further one is dropped. Some 30 KiB each with TLS."""
 

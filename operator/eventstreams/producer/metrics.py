@@ -11,12 +11,19 @@ from prometheus_client.registry import Collector
 from typing_extensions import override
 
 from eventstreams.core.metrics import Metric
+from eventstreams.producer.allowance import Reason
 
 REQUESTS: Final = Metric("eventstreams_producer_requests_total", "Requests by status code of the answer", ("code",))
 REQUEST_SECONDS: Final = Metric(
     "eventstreams_producer_request_duration_seconds",
     "From a complete request to its answer, Kafka's confirmation included",
     buckets=(0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+)
+TOLD_LATER: Final = Metric(
+    "eventstreams_producer_told_later_total",
+    "Requests told to come later: requests_per_second and bytes_per_second are limits of a ServiceID (429); with share "
+    "a ServiceID, with window the process has too much in flight to Kafka (503)",
+    ("reason",),
 )
 RECORD_BYTES: Final = Metric("eventstreams_producer_record_bytes_total", "Bytes of the values that Kafka has confirmed")
 IN_FLIGHT: Final = Metric("eventstreams_producer_records_in_flight", "Records that Kafka has not confirmed yet")
@@ -33,6 +40,7 @@ KEYRING_AGE: Final = Metric(
 TOPICS: Final = Metric("eventstreams_producer_topics", "Topics in use, whose existence is checked every second")
 KAFKA_UP: Final = Metric("eventstreams_producer_kafka_up", "1 while Kafka answers, 0 while it does not")
 GAUGES: Final = (IN_FLIGHT, CONNECTIONS, KEYS, KEYRING_AGE, TOPICS, KAFKA_UP)
+ALL: Final = (REQUESTS, REQUEST_SECONDS, TOLD_LATER, RECORD_BYTES, OPENED, *GAUGES)
 
 Gauges = Mapping[Metric, Callable[[], float]]
 
@@ -42,6 +50,7 @@ class Tally:
 
     def __init__(self) -> None:
         self.requests: Counter[int] = Counter()
+        self.told_later: Counter[Reason] = Counter()
         self.record_bytes = self.connections = 0
         self._buckets = [0] * (len(REQUEST_SECONDS.buckets) + 1)
         self._seconds = 0.0
@@ -74,6 +83,10 @@ class _Collector(Collector):
             requests.add_metric([str(status)], count)
         yield requests
         yield self._tally.histogram()
+        later = CounterMetricFamily(TOLD_LATER.name, TOLD_LATER.help, labels=TOLD_LATER.labels)
+        for reason in Reason:
+            later.add_metric([reason], self._tally.told_later[reason])
+        yield later
         yield CounterMetricFamily(RECORD_BYTES.name, RECORD_BYTES.help, value=self._tally.record_bytes)
         yield CounterMetricFamily(OPENED.name, OPENED.help, value=self._tally.connections)
         for metric, read in self._gauges.items():

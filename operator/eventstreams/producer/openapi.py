@@ -25,10 +25,12 @@ STATUSES: Final = {
     414: "The URI is too long. Not stored.",
     415: "The Content-Type is missing, unknown or a form's, or the body has a Content-Encoding. Not stored.",
     417: "The only expectation understood is `100-continue`. Not stored.",
+    429: "More than the limits of the ServiceID allow. Not stored: send it again after `Retry-After` seconds.",
     431: "The head of the request is too large. Not stored.",
     500: "A bug in the producer: the record may or may not be stored. Report it with its incident.",
     501: "The only transfer coding understood is `chunked`. Not stored.",
-    503: "Kafka is away or refuses. Not stored: send it again after `Retry-After` seconds.",
+    503: "Kafka is away or refuses, or too many records wait for it. Not stored: send it again after `Retry-After` "
+    "seconds.",
     505: "Only HTTP/1.1 and HTTP/1.0 are spoken. Not stored.",
 }
 
@@ -52,6 +54,7 @@ _KEYS: Final[list[Object]] = [{"bearer": []}, {"basic": []}]
 _FURTHER_HEADERS: Final[dict[int, Object]] = {
     401: {"WWW-Authenticate": "How to authenticate."},
     405: {"Allow": "The methods that are used here."},
+    429: {"Retry-After": "Seconds to wait before the request is sent again."},
     503: {"Retry-After": "Seconds to wait before the request is sent again."},
 }
 

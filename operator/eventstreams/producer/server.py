@@ -22,6 +22,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from eventstreams.core.keyring import SHARDS
 from eventstreams.producer import api_pages, keyring_file, metrics
+from eventstreams.producer.allowance import Window
 from eventstreams.producer.answers import Answers
 from eventstreams.producer.cluster import Cluster, ClusterError
 from eventstreams.producer.connection import Connection
@@ -119,7 +120,8 @@ class Server:
         )
 
     def _make_sites(self) -> None:
-        answers, tally = Answers(time.time), metrics.Tally()
+        answers, tally, settings = Answers(time.time), metrics.Tally(), self._settings
+        window = Window(records=settings.in_flight_records, size=settings.in_flight_bytes, clock=self._loop.time)
         self._api = Endpoint(
             answers=answers,
             tally=tally,
@@ -127,11 +129,13 @@ class Server:
             keys=self._keys,
             topics=self._topics,
             sender=self._delivery,
+            window=window,
+            call_later=self._loop.call_later,
             health=self,
-            pages=api_pages.pages(self._limits, has_page=self._settings.page),
+            pages=api_pages.pages(self._limits, has_page=settings.page),
         )
         gauges: metrics.Gauges = {
-            metrics.IN_FLIGHT: lambda: self._delivery.in_flight,
+            metrics.IN_FLIGHT: lambda: window.records,
             metrics.CONNECTIONS: lambda: len(self._api.clients),
             metrics.KEYS: lambda: len(self._keys),
             metrics.KEYRING_AGE: self._keyring.age_seconds,

@@ -57,6 +57,10 @@ class ProducerSettings(Settings):
     """Largest record key, decoded."""
     max_message_bytes: Annotated[int, Field(ge=1, le=104_857_600)] = 65_536
     """Largest body."""
+    in_flight_records: Annotated[int, Field(ge=1, le=1_000_000)] = 5000
+    """Records that may wait for Kafka's confirmation at a time. Each ServiceID may have as many as are left free."""
+    in_flight_bytes: Annotated[int, Field(ge=1, le=1_073_741_824)] = 50_331_648
+    """The same in bytes of bodies. The process holds each about twice until it is confirmed."""
     request_timeout_seconds: Annotated[float, Field(ge=2, le=300)] = 10
     """Longest time from a complete request to its answer. 2 to 300."""
     drain_seconds: Annotated[float, Field(ge=0, le=600)] = 15
@@ -112,12 +116,14 @@ def client_config(settings: ProducerSettings) -> dict[str, Any]:
 def producer_config(settings: ProducerSettings) -> dict[str, Any]:
     """Return librdkafka's configuration of a producer, but for its linger."""
     largest = settings.max_message_bytes + settings.max_key_bytes + _BATCH_OVERHEAD_BYTES
+    window_bytes = settings.in_flight_bytes + settings.in_flight_records * settings.max_key_bytes
     return client_config(settings) | {
         "acks": "all",
         "enable.idempotence": True,
         "partitioner": "murmur2_random",  # the same key goes where a Java client sends it; without a key at random
         "message.timeout.ms": int((settings.request_timeout_seconds - REPORT_MARGIN_SECONDS) * 1000),
         "message.max.bytes": max(_BATCH_BYTES, largest),
-        "queue.buffering.max.messages": 100_000,
-        "queue.buffering.max.kbytes": 65_536,
+        # above the window with the one request that may exceed it, so that it is the window that refuses
+        "queue.buffering.max.messages": settings.in_flight_records + 2 * settings.max_message_bytes,
+        "queue.buffering.max.kbytes": (window_bytes + 2 * largest) // 1024 + 1,
     }

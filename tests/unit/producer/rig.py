@@ -9,6 +9,7 @@ from confluent_kafka import KafkaError
 from eventstreams.core.apikey import ApiKey, mint
 from eventstreams.core.keyring import KeyGrant, Shard
 from eventstreams.producer import api_pages
+from eventstreams.producer.allowance import Window
 from eventstreams.producer.answers import Answers, RefusalError
 from eventstreams.producer.connection import Connection
 from eventstreams.producer.delivery import Lane, Ticket
@@ -144,13 +145,15 @@ class Process:
 class Rig:
     """One endpoint and its clients, time standing still unless told."""
 
-    def __init__(self, limits: Limits = LIMITS) -> None:
+    def __init__(self, limits: Limits = LIMITS, window_records: int = 10_000) -> None:
         self.now = 100.0
         self.wall = NOW
         self.limits = limits
         self.kafka = Kafka()
         self.process = Process()
         self.tally = Tally()
+        self.window = Window(records=window_records, size=10_000_000, clock=lambda: self.now)
+        self.calls: list[tuple[float, Callable[[], None]]] = []
         self.keys = Keys(lambda: self.wall, shards=1)
         self.keys.replace(0, Shard(1, (GRANT,)))
         self.endpoint = Endpoint(
@@ -160,6 +163,8 @@ class Rig:
             keys=self.keys,
             topics=self.kafka,
             sender=self.kafka,
+            window=self.window,
+            call_later=self.call_later,
             health=self.process,
             pages=api_pages.pages(limits),
         )
@@ -179,6 +184,17 @@ class Rig:
             connection.data_received(piece)
             self.kafka.confirm()
         return wire
+
+    def call_later(self, seconds: float, call: Callable[[], None]) -> None:
+        self.calls.append((self.now + seconds, call))
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass and make the calls that become due."""
+        self.now += seconds
+        due = [call for when, call in self.calls if when <= self.now]
+        self.calls = [(when, call) for when, call in self.calls if when > self.now]
+        for call in due:
+            call()
 
     def sweep(self, seconds: float) -> None:
         """Let time pass and enforce the deadlines."""

@@ -35,7 +35,7 @@ def calls(*names: str) -> Iterator[ast.Call]:
 
 def refusals() -> set[int]:
     """Return every status that the code refuses with."""
-    arguments = (argument for call in calls("RefusalError", "bad") for argument in ast.walk(call))
+    arguments = (argument for call in calls("RefusalError", "LaterError", "bad") for argument in ast.walk(call))
     literals = {node.value for node in arguments if isinstance(node, ast.Constant) and isinstance(node.value, int)}
     return {400, 401, 503} | {status for status, _ in _NOT_STORED.values()} | {one for one in literals if one >= 400}
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eventstreams.producer.allowance import Account
 from eventstreams.producer.answers import RefusalError
 from eventstreams.producer.credentials import Credentials, credentials
 from eventstreams.producer.framing import Head
@@ -19,7 +20,7 @@ from eventstreams.producer.record import ANY_PARTITION, LAST_TIMESTAMP_MS
 from eventstreams.producer.request import Order, order, topic_of
 
 LIMITS = Limits()
-GRANT = Grant("key-id", frozenset(), frozenset({"orders"}), (), 0.0)
+GRANT = Grant("key-id", frozenset(), frozenset({"orders"}), (), 0.0, Account())
 
 
 def head(query: str = "", content_type: str = "text/plain", **fields: str) -> Head:
