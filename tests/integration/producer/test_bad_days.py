@@ -20,7 +20,6 @@ from unit.producer.certificates import Certificate, self_signed
 pytestmark = pytest.mark.integration
 
 SECONDS, DRAIN_SECONDS = 3, 4
-HASTE = {"request_timeout_seconds": str(SECONDS), "drain_seconds": str(DRAIN_SECONDS)}
 
 
 @pytest.fixture
@@ -29,7 +28,8 @@ async def hasty(
 ) -> AsyncIterator[ProducerProcess]:
     """Return a producer whose requests time out after three seconds."""
     settings = {"bootstrap_servers": own_kafka.bootstrap_internal, "kafka_security_protocol": "PLAINTEXT"}
-    process = ProducerProcess(tmp_path, settings, certificate.directory, **HASTE)
+    haste = {"request_timeout_seconds": str(SECONDS), "drain_seconds": str(DRAIN_SECONDS)}
+    process = ProducerProcess(tmp_path, settings | haste, certificate.directory)
     process.grant(grant_of(key, "*"))
     async with process:
         yield process
