@@ -3,7 +3,6 @@
 import os
 import platform
 import re
-import ssl
 import subprocess
 import time
 from contextlib import suppress
@@ -15,6 +14,7 @@ from typing import Any, Final
 import confluent_kafka
 
 from local.jars import POM
+from perf.program import interpreter
 
 _PROC: Final = Path("/proc")
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
@@ -110,8 +110,8 @@ def describe() -> dict[str, Any]:
 def versions() -> dict[str, str]:
     """Return the version of everything that is measured or measures."""
     found = {
-        "python": platform.python_version(),
-        "openssl": ssl.OPENSSL_VERSION.split()[1],
+        "python": _first_line([interpreter(), "--version"]).removeprefix("Python "),
+        "openssl": _first_line([interpreter(), "-c", "import ssl; print(ssl.OPENSSL_VERSION.split()[1])"]),
         "confluent-kafka": version("confluent-kafka"),
         "librdkafka": confluent_kafka.libversion()[0],
         "java": _first_line(["java", "--version"]),

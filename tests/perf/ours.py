@@ -76,6 +76,8 @@ class NoKafka:
     async def close(self, _seconds: float) -> bool:
         return True
 
+    def refresh(self, _topic: str) -> None: ...
+
     def _settle(self) -> None:
         now = int(time.time() * 1000)
         while self._tickets:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -24,15 +25,25 @@ class BenchmarkError(Exception):
     """Why no figure can be had; shown to a person as it is."""
 
 
+def interpreter() -> str:
+    """Return the Python that everything is measured with: the image's, where this machine has it, else our own.
+
+    The image's is Debian's, built with profile-guided and link-time optimisation. One that was built without runs the
+    same code a fifth slower.
+    """
+    images = Path(f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}")
+    return str(images) if images.exists() else sys.executable
+
+
 def python(module: str, *arguments: str) -> list[str]:
     """Return the command that runs a module of this project."""
-    return [sys.executable, "-m", module, *arguments]
+    return [interpreter(), "-m", module, *arguments]
 
 
 def environment() -> dict[str, str]:
     """Return the least environment that this project's modules run in."""
-    path = os.pathsep.join(str(ROOT / part) for part in ("operator", "deploy", "tests"))
-    return {"PATH": os.environ["PATH"], "PYTHONPATH": path}
+    places = [*(str(ROOT / part) for part in ("operator", "deploy", "tests")), sysconfig.get_path("platlib")]
+    return {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(places)}
 
 
 class Program:
