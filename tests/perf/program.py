@@ -37,7 +37,7 @@ def interpreter() -> str:
 
 def python(module: str, *arguments: str) -> list[str]:
     """Return the command that runs a module of this project."""
-    return [interpreter(), "-m", module, *arguments]
+    return [interpreter(), "-S", "-m", module, *arguments]  # without what else this machine's Python has
 
 
 def environment() -> dict[str, str]:
