@@ -124,6 +124,7 @@ def access_log() -> None:
 
 def crowd(records: int) -> None:
     setattr(delivery, "CROWD", records)  # noqa: B010
+    setattr(delivery, "QUICK_MOST", max(delivery.QUICK_MOST, records))  # noqa: B010
 
 
 CHANGES: Final[dict[str, Callable[[], None]]] = {

@@ -20,6 +20,7 @@ from typing import Any, cast
 from typing_extensions import override
 
 from eventstreams.producer import framing
+from eventstreams.producer.allowance import Account
 from eventstreams.producer.answers import CONTINUE, RefusalError
 from eventstreams.producer.exchange import Exchange, Site, Task
 from eventstreams.producer.framing import Chunked, Head, Sized
@@ -54,6 +55,7 @@ class Connection(asyncio.Protocol):
         "_state",
         "_task",
         "_wire",
+        "account",
         "lane",
     )
     _wire: Wire
@@ -62,6 +64,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, site: Site, limits: Limits, clock: Callable[[], float], age_seconds: float) -> None:
         self._site = site
         self.lane: Any = None
+        self.account: Account | None = None
         self._limits = limits
         self._room = limits.pipelined
         self._clock = clock
@@ -92,6 +95,9 @@ class Connection(asyncio.Protocol):
     @override
     def data_received(self, data: bytes) -> None:
         if self._state is State.HEAD or self._state is State.BODY:
+            account = self.account
+            if account is not None and account.records >= self._site.turns.busy and self._room:
+                self._site.turns.wait(self, account)
             self._read(self._held + data if self._held else data)
             return
         self._discarded += len(data)
@@ -196,6 +202,8 @@ class Connection(asyncio.Protocol):
                 if after is None:
                     break
                 at = after
+                if at < size and self.account is not None and self.account.records >= self._site.turns.busy:
+                    self._site.turns.wait(self, self.account)
         except RefusalError as refusal:
             self._shut_with(refusal)
         except Exception:  # our outermost frame: a bug costs this connection and not the process

@@ -29,6 +29,7 @@ from eventstreams.producer.pages import Page, Pages, PageSite
 from eventstreams.producer.recall import Recall
 from eventstreams.producer.record import Attributes
 from eventstreams.producer.request import Order
+from eventstreams.producer.turns import Turns
 
 
 class Topics(Protocol):
@@ -43,7 +44,9 @@ class Topics(Protocol):
 class Sender(Protocol):
     """What the endpoint needs of the delivery."""
 
-    def send(self, topic: str, value: bytes | None, beside: Attributes, ticket: Ticket, lane: Lane | None) -> Lane: ...
+    def send(
+        self, topic: str, value: bytes | None, beside: Attributes, ticket: Ticket, lane: Lane | None, own: int
+    ) -> Lane: ...
 
 
 CallLater = Callable[[float, Callable[[], None]], object]
@@ -101,10 +104,11 @@ class Endpoint(PageSite):
         sender: Sender,
         window: Window,
         call_later: CallLater,
+        turns: Turns,
         health: Health,
         pages: Pages,
     ) -> None:
-        super().__init__(answers, tally, limits, {b"/alive": self._alive, b"/ready": self._ready, **pages})
+        super().__init__(answers, tally, limits, {b"/alive": self._alive, b"/ready": self._ready, **pages}, turns)
         self.answers = answers
         self.tally = tally
         self.window = window
@@ -143,7 +147,9 @@ class Endpoint(PageSite):
             super().take(task, body, exchange)
             return
         pending = Pending(self, exchange, task, body)
-        account = task.grant.account
+        account = exchange.client.account = task.grant.account
+        if account is not self.turns.last:
+            self.turns.met(account)
         if account.is_limited:
             try:
                 account.spend(len(body), exchange.started)
@@ -168,7 +174,9 @@ class Endpoint(PageSite):
             pending.refuse(refusal)
             return
         try:
-            client.lane = self._sender.send(order.topic, pending.body, order, pending, client.lane)
+            client.lane = self._sender.send(
+                order.topic, pending.body, order, pending, client.lane, order.grant.account.records
+            )
         except RefusalError as refusal:
             self.window.give(order.grant.account, 1, size)
             pending.refuse(refusal)

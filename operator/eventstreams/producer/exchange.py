@@ -2,8 +2,10 @@
 
 from typing import Any, Protocol
 
+from eventstreams.producer.allowance import Account
 from eventstreams.producer.answers import Answer, RefusalError
 from eventstreams.producer.framing import Head
+from eventstreams.producer.turns import Turns
 
 Task = Any
 """What a site makes of a head and gets back with the body; a connection only carries it."""
@@ -41,6 +43,11 @@ class Site(Protocol):
         """Count an answer that leaves, and how long its request took."""
         ...
 
+    @property
+    def turns(self) -> Turns:
+        """Where connections wait for their turn."""
+        ...
+
     def joined(self, connection: "Client") -> bool:
         """Note a connection; False when there are too many."""
         ...
@@ -51,9 +58,13 @@ class Site(Protocol):
 
 
 class Client(Protocol):
-    """What a site sees of a connection. `lane` is the site's to use; it is forgotten when no answer is due."""
+    """What a site sees of a connection.
+
+    `lane` is the site's to use; it is forgotten when no answer is due. `account` is whose request was the last.
+    """
 
     lane: Any
+    account: Account | None
 
     def flush(self) -> None:
         """Write the answers that are ready and whose turn it is."""

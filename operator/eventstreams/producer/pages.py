@@ -14,6 +14,7 @@ from eventstreams.producer.exchange import Client, Exchange, Task
 from eventstreams.producer.framing import Head
 from eventstreams.producer.limits import Limits
 from eventstreams.producer.metrics import Tally
+from eventstreams.producer.turns import Turns
 
 logger = logging.getLogger(__name__)
 
@@ -48,11 +49,12 @@ def fixed(content_type: str, body: bytes, headers: Mapping[str, str] | None = No
 class PageSite:
     """Answers GET and HEAD of some paths, and keeps what every site keeps: clients, incidents, the count of answers."""
 
-    def __init__(self, answers: Answers, tally: Tally, limits: Limits, pages: Pages) -> None:
+    def __init__(self, answers: Answers, tally: Tally, limits: Limits, pages: Pages, turns: Turns) -> None:
         self._answers = answers
         self._tally = tally
         self._limits = limits
         self._pages = pages
+        self.turns = turns
         self._incident_prefix, self._incidents = secrets.token_hex(4), 0
         self._logged = 0
         self.clients: set[Client] = set()
@@ -114,6 +116,7 @@ class PageSite:
         """Enforce the clients' deadlines. Called about once a second."""
         for client in tuple(self.clients):
             client.sweep(now)
+        self.turns.look()
         if self._logged > LOGGED_A_SECOND:
             logger.info("Refused more requests", extra={"requests": self._logged - LOGGED_A_SECOND})
         self._logged = 0

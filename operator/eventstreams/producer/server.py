@@ -36,6 +36,7 @@ from eventstreams.producer.pages import Page, PageSite
 from eventstreams.producer.settings import ProducerSettings, client_config, kafka_credentials, producer_config
 from eventstreams.producer.tls import TLS, load_certificate, server_context
 from eventstreams.producer.topic_map import TopicMap
+from eventstreams.producer.turns import Turns
 
 logger = logging.getLogger(__name__)
 
@@ -131,6 +132,7 @@ class Server:
             sender=self._delivery,
             window=window,
             call_later=self._loop.call_later,
+            turns=Turns(self._loop.call_soon),
             health=self,
             pages=api_pages.pages(self._limits, has_page=settings.page),
         )
@@ -144,7 +146,9 @@ class Server:
         }
         registry = metrics.registry_of(tally, gauges)
         scrape: Callable[[], Page] = lambda: Page(CONTENT_TYPE_LATEST, generate_latest(registry))  # noqa: E731
-        self._pages = PageSite(answers, metrics.Tally(), self._limits, {b"/metrics": scrape})
+        self._pages = PageSite(
+            answers, metrics.Tally(), self._limits, {b"/metrics": scrape}, Turns(self._loop.call_soon)
+        )
 
     async def _listen(self, site: PageSite, port: int, tls: ssl.SSLContext | None) -> asyncio.Server:
         loop, limits = self._loop, self._limits

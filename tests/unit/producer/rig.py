@@ -18,6 +18,7 @@ from eventstreams.producer.keys import Keys
 from eventstreams.producer.limits import Limits
 from eventstreams.producer.metrics import Tally
 from eventstreams.producer.record import Attributes, Headers
+from eventstreams.producer.turns import Turns
 
 NOW = 1_795_424_000.0
 KEY: ApiKey = mint(lambda size: b"\x07" * size)
@@ -109,7 +110,9 @@ class Kafka:
             self.topics[topic] = partitions
             then()
 
-    def send(self, topic: str, value: bytes | None, beside: Attributes, ticket: Ticket, lane: Lane | None) -> Lane:
+    def send(
+        self, topic: str, value: bytes | None, beside: Attributes, ticket: Ticket, lane: Lane | None, _own: int
+    ) -> Lane:
         if self.refusal is not None:
             raise self.refusal
         self.sent.append(Sent(topic, value, beside.key, beside.headers, beside.partition, beside.timestamp_ms, ticket))
@@ -153,6 +156,7 @@ class Rig:
         self.process = Process()
         self.tally = Tally()
         self.window = Window(records=window_records, size=10_000_000, clock=lambda: self.now)
+        self.rounds: list[Callable[[], None]] = []
         self.calls: list[tuple[float, Callable[[], None]]] = []
         self.keys = Keys(lambda: self.wall, shards=1)
         self.keys.replace(0, Shard(1, (GRANT,)))
@@ -165,6 +169,7 @@ class Rig:
             sender=self.kafka,
             window=self.window,
             call_later=self.call_later,
+            turns=Turns(self.rounds.append),
             health=self.process,
             pages=api_pages.pages(limits),
         )

@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, Message
 from typing_extensions import override
 
 from eventstreams.producer.answers import RefusalError
-from eventstreams.producer.delivery import CROWD, Config, Delivery, KafkaProducer, Seldom
+from eventstreams.producer.delivery import A_ROUND, CROWD, QUICK_MOST, Config, Delivery, KafkaProducer, Seldom
 from eventstreams.producer.record import Attributes
 from integration.waiting import until
 
@@ -105,6 +105,7 @@ class Ticket:
     def __init__(self, *, is_broken: bool = False) -> None:
         self.outcome: object = None
         self.thread: threading.Thread | None = None
+        self.then: Callable[[], object] = lambda: None
         self._is_broken = is_broken
 
     def stored(self, partition: int, offset: int, timestamp_ms: int) -> None:
@@ -112,6 +113,7 @@ class Ticket:
         if self._is_broken:
             raise ZeroDivisionError
         self.outcome = (partition, offset, timestamp_ms)
+        self.then()
 
     def failed(self, error: KafkaError) -> None:
         self.outcome = error.name()
@@ -121,6 +123,7 @@ class Rig:
     def __init__(self) -> None:
         self.made: list[Producer] = []
         self.makes_none = 0
+        self.own = 0
         self.delivery = Delivery({"sasl.username": "a"}, asyncio.get_running_loop(), self.make)
 
     def make(self, config: Config) -> KafkaProducer:
@@ -131,8 +134,9 @@ class Rig:
         self.made.append(producer)
         return producer
 
-    def send(self, ticket: Ticket, lane: Any = None) -> Any:
-        return self.delivery.send("orders", b"v", Attributes(), ticket, lane)
+    def send(self, ticket: Ticket, lane: Any = None, own: int | None = None) -> Any:
+        self.own += 1
+        return self.delivery.send("orders", b"v", Attributes(), ticket, lane, self.own if own is None else own)
 
     async def close(self) -> None:
         for producer in self.made:
@@ -171,6 +175,22 @@ async def test_a_bug_in_one_ticket_does_not_cost_the_others_their_report(caplog:
     await rig.close()
 
 
+async def test_a_flood_of_reports_is_answered_a_few_in_each_round_of_the_loop() -> None:
+    rig, tickets, seen = Rig(), [Ticket() for _ in range(3 * A_ROUND)], list[int]()
+
+    def look() -> None:
+        seen.append(sum(ticket.outcome is not None for ticket in tickets))
+
+    tickets[0].then = lambda: asyncio.get_running_loop().call_soon(look)
+    for ticket in tickets:
+        rig.send(ticket, rig.delivery._crowd)
+    rig.made[1].report()
+    await reached("all reports", lambda: all(ticket.outcome for ticket in tickets))
+
+    assert seen == [A_ROUND]
+    await rig.close()
+
+
 async def test_a_few_records_go_at_once_and_a_crowd_waits_for_company() -> None:
     rig = Rig()
     for _ in range(CROWD + 3):
@@ -180,6 +200,20 @@ async def test_a_few_records_go_at_once_and_a_crowd_waits_for_company() -> None:
 
     assert (quick.config["linger.ms"], crowd.config["linger.ms"]) == (0, 1)
     assert (len(quick), len(crowd)) == (CROWD, 3)
+    await rig.close()
+
+
+async def test_a_crowd_of_one_owner_is_no_crowd_of_another_until_there_are_many_of_them() -> None:
+    rig = Rig()
+    for _ in range(QUICK_MOST):
+        rig.send(Ticket())
+    quick, crowd = rig.made
+    assert (len(quick), len(crowd)) == (CROWD, QUICK_MOST - CROWD)
+
+    for _ in range(QUICK_MOST):
+        rig.send(Ticket(), own=1)
+
+    assert (len(quick), len(crowd)) == (QUICK_MOST, QUICK_MOST)
     await rig.close()
 
 

@@ -21,6 +21,7 @@ from eventstreams.producer.answers import Answer, RefusalError
 from eventstreams.producer.connection import Connection
 from eventstreams.producer.framing import Head
 from eventstreams.producer.limits import Limits
+from eventstreams.producer.turns import Turns
 from unit.producer.rig import Wire
 
 LIMITS: Final = Limits(message_bytes=20_000, head_bytes=16_384, linger_bytes=1_000_000)
@@ -66,6 +67,7 @@ class Recorder:
 
     def __init__(self, *, late: bool) -> None:
         self.view = View()
+        self.turns = Turns(lambda _round: None)  # nobody is busy here
         self._late = late
         self._waiting: list[tuple[int, meeting.Exchange]] = []
 

@@ -1,0 +1,80 @@
+"""Turns: connections of an owner that has much in flight are read one after the other, a few in each round of the loop.
+
+Else the loop reads all that have news before it looks again, and whoever has one request waits behind hundreds of
+another's. Owners alternate, however many connections each has. While one owner is alone nobody takes turns.
+"""
+
+import math
+from collections import deque
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from eventstreams.producer.allowance import Account
+
+BUSY: Final = 16
+"""Records in flight from which an owner's connections take turns."""
+A_ROUND: Final = 8
+"""Connections that are read in one round of the loop."""
+COMPANY_LOOKS: Final = 60
+"""So long after two owners met, in calls of `look`, another one is reckoned with."""
+
+
+class Waiting(Protocol):
+    """What takes turns: a connection."""
+
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+
+
+class Turns:
+    """Who waits. `call_soon` is the loop's: what it is given runs once the loop has looked at the sockets again."""
+
+    def __init__(self, call_soon: Callable[[Callable[[], None]], object]) -> None:
+        self._call_soon = call_soon
+        self._lines: dict[Account, deque[Waiting]] = {}
+        self._has_round = False
+        self._company = 0
+        self.last: Account | None = None
+        """Who asked last; keep it by `met`."""
+        self.busy: float = math.inf
+        """Records in flight from which an owner's connections take turns now."""
+
+    def met(self, account: Account) -> None:
+        """Note that another owner asks than the last one."""
+        if self.last is not None:
+            self._company = COMPANY_LOOKS
+            self.busy = BUSY
+        self.last = account
+
+    def look(self) -> None:
+        """Forget company that came long ago. Called about once a second."""
+        self._company -= 1
+        if self._company <= 0:
+            self.busy = math.inf
+
+    def wait(self, connection: Waiting, account: Account) -> None:
+        """Pause a connection until its turn has come."""
+        connection.pause()
+        line = self._lines.get(account)
+        if line is None:
+            line = self._lines[account] = deque()
+        line.append(connection)
+        if not self._has_round:
+            self._has_round = True
+            self._call_soon(self._round)
+
+    def _round(self) -> None:
+        """Read one connection of each owner, and again, until enough were read."""
+        lines = self._lines
+        for _ in range(A_ROUND):
+            account = next(iter(lines), None)
+            if account is None:
+                break
+            line = lines.pop(account)
+            connection = line.popleft()
+            if line:
+                lines[account] = line  # behind the others
+            connection.resume()
+        self._has_round = bool(lines)
+        if lines:
+            self._call_soon(self._round)
