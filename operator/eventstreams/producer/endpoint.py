@@ -50,7 +50,7 @@ class Sender(Protocol):
 
 
 CallLater = Callable[[float, Callable[[], None]], object]
-"""`loop.call_later`."""
+"""Calls after about so many seconds."""
 
 
 class Health(Protocol):

@@ -29,8 +29,8 @@ class Limits:
     """Requests of one connection that wait for an answer; reading pauses above."""
 
     later_seconds: float = 0.25
-    """How late 429, and 503 for too much in flight, is answered, the connection unread meanwhile: a client that does
-    not wait by itself then costs 4 requests a second of each connection, and a client that does notices nothing."""
+    """About how late 429, and 503 for too much in flight, is answered, the connection unread meanwhile: a client that
+    does not wait by itself then costs 4 requests a second of each connection; one that does notices nothing."""
 
     connections: int = 8192
     """Open connections of the process; a further one is dropped. Some 30 KiB each with TLS."""

@@ -131,7 +131,7 @@ class Server:
             topics=self._topics,
             sender=self._delivery,
             window=window,
-            call_later=self._loop.call_later,
+            call_later=self._call_later,
             turns=Turns(self._loop.call_soon),
             health=self,
             pages=api_pages.pages(self._limits, has_page=settings.page),
@@ -149,6 +149,10 @@ class Server:
         self._pages = PageSite(
             answers, metrics.Tally(), self._limits, {b"/metrics": scrape}, Turns(self._loop.call_soon)
         )
+
+    def _call_later(self, seconds: float, call: Callable[[], None]) -> None:
+        """Call after about `seconds`, so that those who are told to come later do not come all at once."""
+        self._loop.call_later(seconds * (0.5 + random.random()), call)  # noqa: S311  not a secret
 
     async def _listen(self, site: PageSite, port: int, tls: ssl.SSLContext | None) -> asyncio.Server:
         loop, limits = self._loop, self._limits
