@@ -7,6 +7,7 @@ from string import Template
 from typing import Final
 
 from perf.client import IN_FLIGHT
+from perf.fairness import ALONE, FLOODS, QUIET_RATE
 from perf.results import Cell, Results, count, disturbed
 from perf.servers import OURS, PEERS
 from perf.tables import BODY_BYTES, CONNECTIONS, CROWD, FEATURES, FLOORS, LINGERS_MS, NO_KAFKA, TIMES, Series, bars
@@ -14,6 +15,8 @@ from perf.tables import BODY_BYTES, CONNECTIONS, CROWD, FEATURES, FLOORS, LINGER
 NAMES: Final = {OURS: "**ours**", "granian": "Granian, RSGI", "uvicorn": "uvicorn, ASGI"}
 _SCHEMES: Final = ("http", "https")
 _HEAD: Final = ("server", "requests/s", "±", "p50 ms", "p99 ms", "CPU µs", "RSS MB", "ours is")
+
+_FAIRNESS_HEAD: Final = ("the flood", "quiet p50 ms", "quiet p99 ms", "p99 is", "answers/s to the flood")
 
 _PAGE: Final = Path(__file__).with_name("page.md")
 
@@ -31,6 +34,8 @@ def page(results: Results) -> str:
         kafka=results.versions["kafka"],
         real=_by_load(results, Series.KAFKA, "connections"),
         crowd=_crowd(results),
+        quiet_rate=QUIET_RATE,
+        fairness=_fairness(results),
         floors=_floors(results),
         in_flight=count(IN_FLIGHT),
         client=_client(results),
@@ -88,6 +93,22 @@ def _by_load(results: Results, series: Series, varied: str) -> str:
 def _figures(cell: Cell) -> tuple[str, ...]:
     latencies = (f"{cell.p50_ms:.2f}", f"{cell.p99_ms:.2f}")
     return count(cell.rate), f"{cell.spread:.0%}", *latencies, f"{cell.cpu_us:.1f}", f"{cell.resident_mb:.0f}"
+
+
+def _fairness(results: Results) -> str:
+    """Return one table for each scheme: the quiet client beside each flood."""
+    tables = []
+    for scheme in _SCHEMES:
+        cells = [results.cell(Series.FAIRNESS, flood.name, scheme, 1, BODY_BYTES) for flood in FLOODS]
+        rows = []
+        for flood, cell in zip(FLOODS, cells, strict=True):
+            if cell is not None and cells[0] is not None:
+                ratio = "" if flood is ALONE else f"{cell.p99_ms / cells[0].p99_ms:.2f}{TIMES}"
+                answers = "" if flood is ALONE else count(cell.rate)
+                rows.append((flood.name, f"{cell.p50_ms:.2f}", f"{cell.p99_ms:.2f}", ratio, answers))
+        if rows:
+            tables.append(f"{scheme.upper()}:\n\n{_table(_FAIRNESS_HEAD, rows)}")
+    return "\n\n".join(tables) or "Not measured yet."
 
 
 def _crowd(results: Results) -> str:

@@ -24,6 +24,7 @@ from local.kafka import fast_root
 from local.progress import Progress
 from perf import brokers, machine, memory
 from perf.brokers import Broker
+from perf.fairness import measure_fairness
 from perf.floors import measure_client
 from perf.guard import awake
 from perf.page import page, summary
@@ -52,7 +53,9 @@ class Plan:
     sizes: tuple[int, ...]
     kafka_connections: tuple[int, ...]
     crowd_connections: tuple[int, ...]
+    fairness: bool
     floors: bool
+    memory: bool
     kafka_warm_seconds: int
     soak_seconds: int
 
@@ -64,7 +67,9 @@ FULL: Final = Plan(
     sizes=(1024, 16_384, 65_536),
     kafka_connections=(1, 64, 256),
     crowd_connections=(1, 8, 64, 256),
+    fairness=True,
     floors=True,
+    memory=True,
     kafka_warm_seconds=20,
     soak_seconds=60,
 )
@@ -75,8 +80,23 @@ QUICK: Final = Plan(
     sizes=(),
     kafka_connections=(64,),
     crowd_connections=(),
+    fairness=False,
     floors=False,
+    memory=True,
     kafka_warm_seconds=8,
+    soak_seconds=0,
+)
+FAIRNESS: Final = Plan(
+    pace=FULL.pace,
+    repeats=20,
+    connections=(),
+    sizes=(),
+    kafka_connections=(),
+    crowd_connections=(),
+    fairness=True,
+    floors=False,
+    memory=False,
+    kafka_warm_seconds=0,
     soak_seconds=0,
 )
 
@@ -117,7 +137,7 @@ class Benchmark:
 
     def _answering(self, scene: Scene, broker: Broker) -> None:
         plan = self._plan
-        for scheme in _SCHEMES:
+        for scheme in _SCHEMES if plan.connections else ():
             with all_running((OURS, *PEERS), scheme, scene, broker) as servers:
                 loads = [Load(count, BODY_BYTES) for count in plan.connections]
                 measure(Series.CONNECTIONS, servers, loads, plan.pace, self._guard)
@@ -127,6 +147,9 @@ class Benchmark:
             with all_running(tuple(CROWD), "http", scene, broker) as servers:
                 loads = [Load(count, BODY_BYTES) for count in plan.crowd_connections]
                 measure(Series.CROWD, servers, loads, replace(plan.pace, rounds=2), self._guard)
+        if plan.fairness:
+            for scheme in _SCHEMES:
+                measure_fairness(scene, scheme, broker, plan.pace, self._guard)
         if plan.floors:
             measure_client(broker, LINGERS_MS, plan.pace, self._guard)
         self._memory(scene, broker)
@@ -146,7 +169,7 @@ class Benchmark:
                 measure(Series.KAFKA, servers, loads, plan.pace, self._guard)
 
     def _memory(self, scene: Scene, broker: Broker) -> None:
-        for found in memory.situations(scene, broker):
+        for found in memory.situations(scene, broker) if self._plan.memory else ():
             self.results.memory.append(found)
             self._console.print(f"  memory {found.situation}: {found.resident_mb} MB")
         if self._plan.soak_seconds:
@@ -171,12 +194,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--soak", type=int, metavar="SECONDS", help="full load for so long, memory sampled (60; quick 0)"
     )
+    parser.add_argument("--fairness", action="store_true", help="2 minutes, only a key beside floods of another")
     parser.add_argument("--render", action="store_true", help="measure nothing: render the page from the results")
     options = parser.parse_args(arguments)
     if options.render:
         PAGE.write_text(page(Results.read(RESULTS)))
         return 0
-    plan = QUICK if options.quick else FULL
+    plan = QUICK if options.quick else FAIRNESS if options.fairness else FULL
     if options.soak is not None:
         plan = replace(plan, soak_seconds=options.soak)
     try:
@@ -184,11 +208,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (BenchmarkError, PlatformError) as error:
         sys.stderr.write(f"bench-producer: {error}\n")
         return 1
+    if options.fairness:
+        results = _merged(results)
     sys.stdout.write(summary(results))
     if not options.quick:
         results.write(RESULTS)
         PAGE.write_text(page(results))
     return 0
+
+
+def _merged(found: Results) -> Results:
+    """Put what was found of fairness into the results that there are."""
+    results = Results.read(RESULTS)
+    results.runs = [run for run in results.runs if run.series != Series.FAIRNESS] + found.runs
+    return results
 
 
 def _measured(plan: Plan) -> Results:

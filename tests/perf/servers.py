@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from eventstreams.core.apikey import Digest, KeyId, mint
-from eventstreams.core.keyring import KeyGrant, Shard, dump
+from eventstreams.core.apikey import ApiKey, Digest, KeyId, mint
+from eventstreams.core.keyring import KeyGrant, KeyLimits, Shard, dump
 from local.certificates import Authority
 from local.kafka import ADMIN
 from local.ports import free_ports
@@ -45,15 +45,25 @@ class Scene:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._key = mint(secrets.token_bytes)
+        self._others: list[KeyGrant] = []
         self.keyring = self.write_keyring("keyring.json")
         authority = Authority.create(directory, "benchmark CA")
         issued = authority.issue_server("tls", common_name="localhost", names=["DNS:localhost", "IP:127.0.0.1"])
         self.certificate, self.key = issued.certificate, issued.key
-        self.trust = ssl.create_default_context(cafile=authority.certificate)
+        self.ca = authority.certificate
+        self.trust = ssl.create_default_context(cafile=self.ca)
 
     @property
     def authorization(self) -> str:
         return f"Bearer {self._key.reveal()}"
+
+    def add_key(self, owner: str, requests_per_second: int | None = None) -> ApiKey:
+        """Add a key that produces to `bench` too, of another ServiceID and limited if asked for."""
+        key = mint(secrets.token_bytes)
+        limits = None if requests_per_second is None else KeyLimits(requests_per_second)
+        self._others.append(KeyGrant(key.id, key.digest, f"apps/{owner}", (TOPIC,), limits=limits))
+        self.write_keyring(self.keyring.name)
+        return key
 
     def write_keyring(self, name: str, further_keys: int = 0) -> Path:
         """Write a keyring that has the key, and others of other ServiceIDs."""
@@ -61,8 +71,9 @@ class Scene:
             KeyGrant(KeyId(f"{number:08d}"), Digest(secrets.token_hex(32)), f"apps/app-{number}", (f"topic-{number}",))
             for number in range(further_keys)
         )
+        own = KeyGrant(self._key.id, self._key.digest, "apps/bench", (TOPIC,))
         path = self.directory / name
-        path.write_text(dump(Shard(1, (KeyGrant(self._key.id, self._key.digest, "apps/bench", (TOPIC,)), *others))))
+        path.write_text(dump(Shard(1, (own, *self._others, *others))))
         return path
 
     def credentials(self, broker: Broker) -> Path:

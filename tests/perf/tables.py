@@ -24,6 +24,7 @@ class Series(StrEnum):
     CROWD = "crowd"
     FLOORS = "floors"
     CLIENT = "client"
+    FAIRNESS = "fairness"
 
 
 NO_KAFKA: Final = f"{OURS} no-kafka"

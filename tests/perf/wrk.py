@@ -6,6 +6,7 @@ too. wrk corrects its percentiles for coordinated omission.
 
 import json
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,6 +25,8 @@ class Load:
 
     connections: int
     body_bytes: int
+    pipelined: int = 1
+    """Requests that leave together over a connection; their latencies are then not told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,11 @@ class Reply:
 
 def press(url: str, authorization: str, load: Load, seconds: int) -> Reply:
     """Send `load` for some seconds. Raises BenchmarkError when wrk does not end as it should."""
+    return begin(url, authorization, load, seconds)()
+
+
+def begin(url: str, authorization: str, load: Load, seconds: int) -> Callable[[], Reply]:
+    """Begin to send `load`; what is returned waits for the end, as `press` does."""
     command = ["taskset", "--cpu-list", str(LOAD_CORE), "wrk", "--threads", "1", "--script", str(SCRIPT)]
     command += ["--connections", str(load.connections), "--duration", f"{seconds}s", "--timeout", _TIMEOUT, url]
     # the key by the environment: arguments are everybody's to read
@@ -48,13 +56,17 @@ def press(url: str, authorization: str, load: Load, seconds: int) -> Reply:
         "PATH": "/usr/bin:/bin",
         "BENCH_AUTHORIZATION": authorization,
         "BENCH_BODY_BYTES": str(load.body_bytes),
+        "BENCH_PIPELINED": str(load.pipelined),
     }
-    done = subprocess.run(
-        command, env=environment, capture_output=True, text=True, check=False, timeout=seconds + _GRACE_SECONDS
-    )
-    if done.returncode:
-        raise BenchmarkError(f"wrk ended with code {done.returncode}: {done.stderr or done.stdout}")
-    return parse(done.stdout)
+    wrk = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def end() -> Reply:
+        output, errors = wrk.communicate(timeout=seconds + _GRACE_SECONDS)
+        if wrk.returncode:
+            raise BenchmarkError(f"wrk ended with code {wrk.returncode}: {errors or output}")
+        return parse(output)
+
+    return end
 
 
 def parse(output: str) -> Reply:

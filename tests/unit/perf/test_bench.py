@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from perf.fairness import ALONE, FLOODS
 from perf.page import page, summary
 from perf.producer import PAGE, RESULTS
 from perf.results import Memory, Results, Run, Soak
 from perf.series import ATTEMPTS, Guard
-from perf.tables import Bar, Series, bars
+from perf.tables import TIMES, Bar, Series, bars
 from perf.wrk import parse
 
 RUN = Run(
@@ -120,6 +121,16 @@ def test_a_page_shows_the_ratio_to_each_peer() -> None:
 
 def test_a_terminal_is_shown_what_there_is() -> None:
     assert "ours" in summary(results(RUN))
+
+
+def test_the_page_says_how_a_quiet_key_fares_beside_a_flood() -> None:
+    quiet = replace(RUN, series=Series.FAIRNESS, connections=1, server=ALONE.name, p50_ms=0.2, p99_ms=0.5, rate=0)
+    beside = replace(quiet, server=FLOODS[1].name, p50_ms=0.3, p99_ms=0.75, rate=20_000)
+
+    shown = page(results(quiet, beside))
+
+    row = next(line for line in shown.splitlines() if line.startswith(f"| {FLOODS[1].name}"))
+    assert [cell.strip() for cell in row.strip("|").split("|")[1:]] == ["0.30", "0.75", f"1.50{TIMES}", "20 000"]
 
 
 @pytest.mark.skipif(not RESULTS.exists(), reason="no benchmark was published yet")

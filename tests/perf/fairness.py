@@ -1,0 +1,101 @@
+"""What a flood of one key does to another: the latencies of a quiet client, alone and beside each flood."""
+
+import json
+import subprocess
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+from eventstreams.core.apikey import ApiKey
+from perf.brokers import Broker
+from perf.machine import Meter, resident_mb
+from perf.program import LOAD_CORE, BenchmarkError, environment, python
+from perf.results import Run
+from perf.series import Guard, Pace
+from perf.servers import OURS, Scene, Scheme, Server, running
+from perf.tables import BODY_BYTES, Series
+from perf.wrk import Load, begin
+
+QUIET_RATE: Final = 100
+"""Requests a second of the quiet client, over one connection."""
+LIMITED_RATE: Final = 100
+"""Requests a second that a limited flood is allowed."""
+
+_LEAD_SECONDS: Final = 1
+_GRACE_SECONDS: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Flood:
+    """What the other key does meanwhile, as fast as it can."""
+
+    name: str
+    load: Load | None
+    is_limited: bool = False
+
+
+ALONE: Final = Flood("nothing", None)
+FLOODS: Final = (
+    ALONE,
+    Flood("64 connections", Load(64, BODY_BYTES)),
+    Flood("256 connections", Load(256, BODY_BYTES)),
+    Flood("16 connections, 32 requests at a time", Load(16, BODY_BYTES, pipelined=32)),
+    Flood(f"64 connections, allowed {LIMITED_RATE} requests a second", Load(64, BODY_BYTES), is_limited=True),
+)
+
+
+def measure_fairness(scene: Scene, scheme: Scheme, broker: Broker, pace: Pace, guard: Guard) -> None:
+    """Measure the quiet client beside each flood, round by round."""
+    greedy = scene.add_key("greedy"), scene.add_key("limited", LIMITED_RATE)
+    with running(OURS, scheme, scene, broker) as server:
+        for number in range(1, pace.rounds + 1):
+            for flood in FLOODS:
+                guard.run(partial(_once, server, flood, greedy[flood.is_limited], pace, number))
+
+
+def _once(server: Server, flood: Flood, key: ApiKey, pace: Pace, number: int) -> Run:
+    meter = Meter(server.program.pid)
+    seconds = 2 * _LEAD_SECONDS + pace.seconds
+    end = None if flood.load is None else begin(server.url, f"Bearer {key.reveal()}", flood.load, seconds)
+    if end is not None:
+        time.sleep(_LEAD_SECONDS)  # until the flood is under way
+    told = _probe(server, pace.seconds)
+    reply = None if end is None else end()
+    window = meter.read()
+    if told["refused"]:
+        raise BenchmarkError(f"{told['refused']} requests of the quiet key were refused beside {flood.name}")
+    answers = reply.requests if reply else told["requests"]
+    return Run(
+        series=Series.FAIRNESS,
+        server=flood.name,
+        scheme=server.scheme,
+        connections=1,
+        body_bytes=BODY_BYTES,
+        round=number,
+        is_kept=True,
+        requests=told["requests"],
+        rate=round(reply.requests / reply.seconds, 1) if reply else 0,
+        p50_ms=told["p50_ms"],
+        p99_ms=told["p99_ms"],
+        cpu_us=round(window.cpu_seconds / max(1, answers) * 1e6, 2),
+        resident_mb=round(resident_mb(server.program.pid), 1),
+        steal=round(window.steal, 4),
+        foreign=round(window.foreign, 4),
+        refused=reply.refused if reply else 0,
+    )
+
+
+def _probe(server: Server, seconds: int) -> Any:
+    """Run the quiet client and return what it says."""
+    scene = server.scene
+    done = subprocess.run(
+        ["taskset", "--cpu-list", str(LOAD_CORE), *python("perf.probe", server.url, str(QUIET_RATE), str(seconds))],
+        env=environment(),
+        input=json.dumps({"authorization": scene.authorization, "ca": str(scene.ca)}),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        timeout=seconds + _GRACE_SECONDS,
+    )
+    return json.loads(done.stdout)
