@@ -9,12 +9,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 BENCH_STAMP := $(VENV)/.installed-for-bench
+SECONDS = 60
 export PYTHONPATH := $(CURDIR)/operator:$(CURDIR)/deploy
 
 SOURCES := operator/eventstreams deploy tests
 SCRIPTS = $(shell find .ci deploy operator -type f \( -name '*.sh' -o -path '.ci/*' \))
 
-.PHONY: help venv lock clean lint format types layers generate generated-fresh test-unit check \
+.PHONY: help venv lock clean lint format types layers generate generated-fresh test-unit check fuzz fuzz-corpus \
 	test-integration test-e2e test bench bench-producer demo cluster-build kafka-jars cluster-up cluster-down cluster-status images
 
 help: ## Show this list
@@ -65,6 +66,9 @@ generated-fresh: venv ## CRDs, chart copy and reference pages follow from the co
 test-unit: venv ## Unit tests
 	@$(BIN)/pytest -q tests/unit
 
+fuzz: venv ## Throw bytes at the REST producer's connections for SECONDS=60, guided by what they reach
+	@PYTHONPATH=$(PYTHONPATH):$(CURDIR)/tests $(BIN)/python -m fuzz --seconds $(SECONDS)
+
 ##@ Test on the real thing
 test-integration: cluster-build kafka-jars ## Against a real API server and a real Kafka, without a node
 	@$(BIN)/pytest -n 2 --dist loadfile tests/integration  # each worker has a cluster and a broker of its own
@@ -72,7 +76,8 @@ test-integration: cluster-build kafka-jars ## Against a real API server and a re
 test-e2e: cluster-build images ## Against a real node: the chart, real pods, the whole path
 	@$(BIN)/pytest tests/e2e
 
-test: check test-integration test-e2e ## All that CI runs, in the same order
+test: SECONDS = 30
+test: check fuzz test-integration test-e2e ## All that CI runs, in the same order
 
 ##@ Measure it
 bench: bench-producer ## Every benchmark; the tables go to docs/
@@ -105,6 +110,11 @@ lock: venv ## Lock the dependencies of pyproject.toml with their hashes
 	lock -o requirements/runtime.txt; lock --extra dev -o requirements/dev.txt; \
 	lock --extra bench -o requirements/bench.txt
 
+fuzz-corpus: venv ## Keep what fuzzing found, in the fewest streams that reach as much
+	@rm -rf .fuzz/fewest
+	@PYTHONPATH=$(PYTHONPATH):$(CURDIR)/tests $(BIN)/python -m fuzz --merge .fuzz/fewest
+	@rm -rf tests/fuzz/corpus && mv .fuzz/fewest tests/fuzz/corpus
+
 clean: ## Remove .venv and what tools leave behind; the platform and its cache stay
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage htmlcov dist build
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .fuzz .import_linter_cache .coverage htmlcov dist build
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

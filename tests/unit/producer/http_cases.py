@@ -4,6 +4,7 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from unit.producer.rig import KEY, post
 
@@ -20,14 +21,24 @@ class Case:
 
 
 def cases() -> Iterator[Case]:
+    for raw in _listed():
+        for one in raw.get("each", [None]):
+            name, send = (raw["name"], raw["send"]) if one is None else _spelled(raw, one)
+            yield Case(name, raw["rfc"], _bytes(send), raw["answers"], raw["fate"] == "open")
+
+
+def spellings() -> Iterator[bytes]:
+    """Return what stands in the place of %EACH%."""
+    for raw in _listed():
+        yield from map(_bytes, raw.get("each", []))
+
+
+def _listed() -> Iterator[dict[str, Any]]:
     for path in sorted(FOLDER.glob("*.toml")):
-        for raw in tomllib.loads(path.read_text(encoding="utf-8"))["case"]:
-            for one in raw.get("each", [None]):
-                name, send = (raw["name"], raw["send"]) if one is None else _spelled(raw, one)
-                yield Case(name, raw["rfc"], _bytes(send), raw["answers"], raw["fate"] == "open")
+        yield from tomllib.loads(path.read_text(encoding="utf-8"))["case"]
 
 
-def _spelled(raw: dict[str, str], one: str) -> tuple[str, str]:
+def _spelled(raw: dict[str, Any], one: str) -> tuple[str, str]:
     """Return name and request of a case with %EACH% in one of its spellings."""
     return f"{raw['name']}: {one!a}", raw["send"].replace("%EACH%", one)
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cache
 
 from confluent_kafka import KafkaError
 
@@ -145,6 +146,9 @@ class Process:
         return self.stuck
 
 
+_pages = cache(api_pages.pages)  # made once in a process too
+
+
 class Rig:
     """One endpoint and its clients, time standing still unless told."""
 
@@ -171,7 +175,7 @@ class Rig:
             call_later=self.call_later,
             turns=Turns(self.rounds.append),
             health=self.process,
-            pages=api_pages.pages(limits),
+            pages=_pages(limits),
         )
 
     def connect(self) -> tuple[Connection, Wire]:

@@ -104,10 +104,10 @@ class Recorder:
     def left(self, connection: meeting.Client) -> None: ...
 
 
-def ours(pieces: Iterable[bytes], *, late: bool = False) -> View:
+def ours(pieces: Iterable[bytes], *, late: bool = False, limits: Limits = LIMITS) -> View:
     """Return what our connection sees, its invariants checked on the way."""
     site, wire = Recorder(late=late), Wire()
-    connection = Connection(site, LIMITS, lambda: 0.0, age_seconds=300)
+    connection = Connection(site, limits, lambda: 0.0, age_seconds=300)
     connection.wired(wire)
     for piece in pieces:
         connection.data_received(piece)
