@@ -33,14 +33,16 @@ class Reply:
 class ProducerProcess:
     """One REST producer on loopback with TLS, its keyring in a file. Its log goes to a file too."""
 
-    def __init__(
-        self, directory: Path, kafka: Mapping[str, str], certificate: Path, *, ca: Path | None = None, **settings: str
-    ) -> None:
-        """Take the settings of the connection to Kafka, and further ones by field name; `ca` unless self-signed."""
+    def __init__(self, directory: Path, kafka: Mapping[str, str], certificate: Path, **settings: str) -> None:
+        """Take the settings of the connection to Kafka, and further ones by field name.
+
+        `certificate` holds tls.crt and tls.key, and ca.crt unless that is self-signed.
+        """
         self.directory = directory
         self.port, self.metrics_port = free_ports([0, 0])
         self.keyring, self.log_path = directory / "keyring.json", directory / "producer.log"
-        self._ca = ca or certificate / "tls.crt"
+        ca = certificate / "ca.crt"
+        self._ca = ca if ca.exists() else certificate / "tls.crt"
         given = {
             "tls_dir": str(certificate),
             "port": str(self.port),

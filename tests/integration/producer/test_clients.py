@@ -108,7 +108,7 @@ async def endpoint(
     (tmp_path / "tls.crt").write_text(leaf.certificate_pem)
     (tmp_path / "tls.key").write_text(leaf.key_pem)
     (tmp_path / "ca.crt").write_text(ca.certificate_pem)
-    process = ProducerProcess(tmp_path, kafka_settings, tmp_path, ca=tmp_path / "ca.crt")
+    process = ProducerProcess(tmp_path, kafka_settings, tmp_path)
     process.grant(grant_of(key, topic))
     async with process:
         yield Endpoint(process, tmp_path / "ca.crt", key, topic, tmp_path)
