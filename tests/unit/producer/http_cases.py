@@ -18,13 +18,15 @@ class Case:
     data: bytes
     answers: list[int]
     is_open: bool
+    is_first: bool
+    """Whether it is no further spelling of the case before it."""
 
 
 def cases() -> Iterator[Case]:
     for raw in _listed():
-        for one in raw.get("each", [None]):
+        for number, one in enumerate(raw.get("each", [None])):
             name, send = (raw["name"], raw["send"]) if one is None else _spelled(raw, one)
-            yield Case(name, raw["rfc"], _bytes(send), raw["answers"], raw["fate"] == "open")
+            yield Case(name, raw["rfc"], _bytes(send), raw["answers"], raw["fate"] == "open", number == 0)
 
 
 def spellings() -> Iterator[bytes]:
