@@ -16,7 +16,7 @@ SOURCES := operator/eventstreams deploy tests
 SCRIPTS = $(shell find .ci deploy operator -type f \( -name '*.sh' -o -path '.ci/*' \))
 
 .PHONY: help venv lock clean lint format types layers generate generated-fresh test-unit check fuzz fuzz-corpus \
-	test-integration test-e2e test bench bench-producer demo cluster-build kafka-jars cluster-up cluster-down cluster-status images
+	test-integration test-e2e test bench bench-producer bench-revocation demo cluster-build kafka-jars cluster-up cluster-down cluster-status images
 
 help: ## Show this list
 	@awk -F':.*## ' '/^##@ /{printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## /{printf "  %-18s %s\n", $$1, $$2}' \
@@ -80,10 +80,13 @@ test: SECONDS = 30
 test: check fuzz test-integration test-e2e ## All that CI runs, in the same order
 
 ##@ Measure it
-bench: bench-producer ## Every benchmark; the tables go to docs/
+bench: bench-producer bench-revocation ## Every benchmark; the tables go to docs/
 
 bench-producer: $(BENCH_STAMP) kafka-jars ## The REST producer beside its peers; BENCH=--quick takes 3 minutes, not 20
 	@PYTHONPATH=$(PYTHONPATH):$(CURDIR)/tests $(BIN)/python -m perf.producer $(BENCH)
+
+bench-revocation: cluster-build ## How long a revoked key still works, of 10 000 in a real API server; a minute
+	@PYTHONPATH=$(PYTHONPATH):$(CURDIR)/tests $(BIN)/python -m perf.revocation
 
 ##@ Change it
 venv: $(STAMP) ## Make .venv from the locked requirements

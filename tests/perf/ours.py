@@ -3,28 +3,35 @@
     python -m perf.ours known-topics    the mock has no controller, which the topic map wants to ask: take all as known
     python -m perf.ours no-kafka        and the delivery answers by itself: the floor of the front end
     python -m perf.ours no-kafka no-auth | no-metrics | access-log    and one feature less, or more: what it costs
+    python -m perf.ours watching        the cluster that BENCH_CLUSTER describes, as if this were a pod of it
     python -m perf.ours crowd=N         records in flight from which the producer with linger 1 ms is used
 
 Each replacement is one attribute, named where it is set.
 """
 
 import asyncio
+import json
 import logging
+import os
 import sys
 import time
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from typing_extensions import override
 
 from eventstreams.main import producer
 from eventstreams.producer import delivery, server
+from eventstreams.producer.cluster import Cluster
 from eventstreams.producer.endpoint import Endpoint, Pending
 from eventstreams.producer.keys import Grant, Keys
 from eventstreams.producer.metrics import Tally
 from eventstreams.producer.topic_map import TopicMap
 from perf.brokers import PARTITIONS
+from perf.servers import CLUSTER_VARIABLE
 
 logger = logging.getLogger("eventstreams.producer.access")
 
@@ -122,6 +129,14 @@ def access_log() -> None:
     setattr(Endpoint, "answered", logged)  # noqa: B010
 
 
+def watching() -> None:
+    """Take the API server from a variable: {"server": URL, "ca_file": PATH, "token_file": PATH}."""
+    place = json.loads(os.environ[CLUSTER_VARIABLE])
+    url = urlsplit(place["server"])
+    cluster = Cluster(url.hostname or "", url.port or 0, Path(place["ca_file"]), Path(place["token_file"]))
+    setattr(Cluster, "of_pod", staticmethod(lambda: cluster))  # noqa: B010
+
+
 def crowd(records: int) -> None:
     setattr(delivery, "CROWD", records)  # noqa: B010
     setattr(delivery, "QUICK_MOST", max(delivery.QUICK_MOST, records))  # noqa: B010
@@ -129,6 +144,7 @@ def crowd(records: int) -> None:
 
 CHANGES: Final[dict[str, Callable[[], None]]] = {
     "known-topics": known_topics,
+    "watching": watching,
     "no-kafka": no_kafka,
     "no-auth": no_auth,
     "no-metrics": no_metrics,

@@ -8,9 +8,21 @@ from typing import Final
 
 from perf.client import IN_FLIGHT
 from perf.fairness import ALONE, FLOODS, QUIET_RATE
-from perf.results import Cell, Results, count, disturbed
+from perf.results import Cell, Results, Revocations, count, disturbed
 from perf.servers import OURS, PEERS
-from perf.tables import BODY_BYTES, CONNECTIONS, CROWD, FEATURES, FLOORS, LINGERS_MS, NO_KAFKA, TIMES, Series, bars
+from perf.tables import (
+    BODY_BYTES,
+    CONNECTIONS,
+    CROWD,
+    FEATURES,
+    FLOORS,
+    LINGERS_MS,
+    NO_KAFKA,
+    TIMES,
+    Series,
+    bars,
+    revocation_bars,
+)
 
 NAMES: Final = {OURS: "**ours**", "granian": "Granian, RSGI", "uvicorn": "uvicorn, ASGI"}
 _SCHEMES: Final = ("http", "https")
@@ -21,12 +33,12 @@ _FAIRNESS_HEAD: Final = ("the flood", "quiet p50 ms", "quiet p99 ms", "p99 is", 
 _PAGE: Final = Path(__file__).with_name("page.md")
 
 
-def page(results: Results) -> str:
+def page(results: Results, revocations: Revocations | None = None) -> str:
     """Return the whole page."""
     machine, load, settings = results.machine, results.load, results.settings
     figures = {name: ", ".join(map(str, load.get(name, ["unknown"]))) for name in ("before", "after")}
     return Template(_PAGE.read_text()).substitute(
-        bars=_bars(results),
+        bars=_bars(results, revocations),
         body=BODY_BYTES,
         at=CONNECTIONS,
         connections=_by_load(results, Series.CONNECTIONS, "connections"),
@@ -40,6 +52,7 @@ def page(results: Results) -> str:
         in_flight=count(IN_FLIGHT),
         client=_client(results),
         memory=_memory(results),
+        revocations=_revocations(revocations),
         **machine,
         load_before=figures["before"],
         load_after=figures["after"],
@@ -59,14 +72,15 @@ def summary(results: Results) -> str:
         _by_load(results, Series.CONNECTIONS, "connections"),
         _by_load(results, Series.SIZES, "bytes"),
         f"Real Kafka\n\n{_by_load(results, Series.KAFKA, 'connections')}",
-        _bars(results),
+        _bars(results, None),
         _disturbance(results),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _bars(results: Results) -> str:
-    rows = [(bar.name, bar.asked, bar.measured, "met" if bar.is_met else "**missed**") for bar in bars(results)]
+def _bars(results: Results, revocations: Revocations | None) -> str:
+    found = [*bars(results), *(revocation_bars(revocations) if revocations else ())]
+    rows = [(bar.name, bar.asked, bar.measured, "met" if bar.is_met else "**missed**") for bar in found]
     return _table(("what", "asked", "measured", ""), rows)
 
 
@@ -156,6 +170,20 @@ def _memory(results: Results) -> str:
             (f"{load}, median of the last third, {soak.requests} requests later", f"{median(megabytes[-third:]):.0f}")
         )
     return _table(("one process", "RSS MB"), rows)
+
+
+def _revocations(found: Revocations | None) -> str:
+    if found is None:
+        return "Not measured yet."
+    shares = (0.5, 0.99, 1.0)
+    rows = [
+        (each.situation, count(len(each.seconds)), *(f"{each.within(share) * 1000:.0f}" for share in shares))
+        for each in found.revoked
+    ]
+    load = ", ".join(map(str, found.load))
+    table = _table(("", "revoked", "p50 ms", "p99 ms", "longest ms"), rows)
+    versions = ", ".join(f"{name} {version}" for name, version in found.versions.items())
+    return f"{count(found.keys)} keys; {versions}; measured on {found.date}, load average before: {load}.\n\n{table}"
 
 
 def _disturbance(results: Results) -> str:

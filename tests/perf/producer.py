@@ -29,13 +29,14 @@ from perf.floors import measure_client
 from perf.guard import awake
 from perf.page import page, summary
 from perf.program import LOAD_CORE, ROOT, SERVER_CORE, BenchmarkError
-from perf.results import LOST_LIMIT, Results, Run
+from perf.results import LOST_LIMIT, Results, Revocations, Run
 from perf.series import ATTEMPTS, Guard, Pace, measure
 from perf.servers import OURS, PEERS, Scene, Scheme, all_running
 from perf.tables import BODY_BYTES, CROWD, FLOORS, LINGERS_MS, Series
 from perf.wrk import PACKAGES, Load, press
 
 RESULTS: Final = ROOT / "tests/perf/results/producer.json"
+REVOCATIONS: Final = ROOT / "tests/perf/results/revocation.json"
 PAGE: Final = ROOT / "docs/performance.md"
 
 _SCHEMES: Final[tuple[Scheme, ...]] = ("http", "https")
@@ -198,7 +199,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--render", action="store_true", help="measure nothing: render the page from the results")
     options = parser.parse_args(arguments)
     if options.render:
-        PAGE.write_text(page(Results.read(RESULTS)))
+        PAGE.write_text(published())
         return 0
     plan = QUICK if options.quick else FAIRNESS if options.fairness else FULL
     if options.soak is not None:
@@ -213,7 +214,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sys.stdout.write(summary(results))
     if not options.quick:
         results.write(RESULTS)
-        PAGE.write_text(page(results))
+        PAGE.write_text(published())
     return 0
 
 
@@ -222,6 +223,11 @@ def _merged(found: Results) -> Results:
     results = Results.read(RESULTS)
     results.runs = [run for run in results.runs if run.series != Series.FAIRNESS] + found.runs
     return results
+
+
+def published() -> str:
+    """Return the page that follows from what was measured last."""
+    return page(Results.read(RESULTS), Revocations.read(REVOCATIONS) if REVOCATIONS.exists() else None)
 
 
 def _measured(plan: Plan) -> Results:

@@ -1,6 +1,7 @@
 """What a benchmark found, as it stands in its JSON file: every run, and what it ran on."""
 
 import json
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -100,6 +101,43 @@ class Results:
             if run.is_kept and (run.series, run.server, run.scheme, run.connections, run.body_bytes) == wanted
         ]
         return Cell(runs) if runs else None
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """Keys that were revoked in a situation: seconds from the begin of each write to the first refusal."""
+
+    situation: str
+    seconds: tuple[float, ...]
+
+    def within(self, share: float) -> float:
+        """Return the seconds that `share` of them did not exceed."""
+        return sorted(self.seconds)[math.ceil(share * len(self.seconds)) - 1]
+
+
+@dataclass(frozen=True, slots=True)
+class Revocations:
+    """What the benchmark of revocations found, as it stands in its own JSON file."""
+
+    date: str
+    machine: dict[str, Any]
+    versions: dict[str, str]
+    load: list[float]
+    keys: int
+    revoked: tuple[Revoked, ...]
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        raw = json.loads(path.read_text())
+        revoked = tuple(Revoked(each["situation"], tuple(each["seconds"])) for each in raw.pop("revoked"))
+        return cls(**raw, revoked=revoked)
+
+    def write(self, path: Path) -> None:
+        """Write it, a situation a line."""
+        whole = asdict(self)
+        lines = ",\n  ".join(json.dumps(each) for each in whole.pop("revoked"))
+        parts = [f' "{name}": {json.dumps(part)}' for name, part in whole.items()]
+        path.write_text("{\n" + ",\n".join([*parts, f' "revoked": [\n  {lines}\n ]']) + "\n}\n")
 
 
 class Cell:

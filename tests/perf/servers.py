@@ -25,6 +25,7 @@ OURS: Final = "ours"
 GRANIAN: Final = "granian"
 UVICORN: Final = "uvicorn"
 PEERS: Final = (GRANIAN, UVICORN)
+CLUSTER_VARIABLE: Final = "BENCH_CLUSTER"
 PATH: Final = f"/topics/{TOPIC}/records"
 
 # What ours gives its own: nothing lost, in order, 1 ms for company.
@@ -65,15 +66,19 @@ class Scene:
         self.write_keyring(self.keyring.name)
         return key
 
+    @property
+    def grant(self) -> KeyGrant:
+        """The key's entry in a keyring."""
+        return KeyGrant(self._key.id, self._key.digest, "apps/bench", (TOPIC,))
+
     def write_keyring(self, name: str, further_keys: int = 0) -> Path:
         """Write a keyring that has the key, and others of other ServiceIDs."""
         others = (
             KeyGrant(KeyId(f"{number:08d}"), Digest(secrets.token_hex(32)), f"apps/app-{number}", (f"topic-{number}",))
             for number in range(further_keys)
         )
-        own = KeyGrant(self._key.id, self._key.digest, "apps/bench", (TOPIC,))
         path = self.directory / name
-        path.write_text(dump(Shard(1, (own, *self._others, *others))))
+        path.write_text(dump(Shard(1, (self.grant, *self._others, *others))))
         return path
 
     def credentials(self, broker: Broker) -> Path:
@@ -112,9 +117,9 @@ class Server:
             return http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
         return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=5, context=self.scene.trust)
 
-    def use(self, connection: http.client.HTTPConnection) -> int:
-        """Send a record over a connection and return the status of its answer."""
-        fields = {"Authorization": self.scene.authorization, "Content-Type": "text/plain"}
+    def use(self, connection: http.client.HTTPConnection, authorization: str | None = None) -> int:
+        """Send a record over a connection, with the scene's key or another, and return the status of its answer."""
+        fields = {"Authorization": authorization or self.scene.authorization, "Content-Type": "text/plain"}
         connection.request("POST", PATH, b"a record", fields)
         answer = connection.getresponse()
         answer.read()
@@ -123,13 +128,24 @@ class Server:
 
 @contextmanager
 def running(
-    name: str, scheme: Scheme, scene: Scene, broker: Broker | None, keyring: Path | None = None
+    name: str,
+    scheme: Scheme,
+    scene: Scene,
+    broker: Broker | None,
+    keyring: Path | None = None,
+    cluster: str | None = None,
 ) -> Iterator[Server]:
-    """Run a server until the block ends. What follows `ours ` in `name` are changes, see perf.ours."""
+    """Run a server until the block ends. What follows `ours ` in `name` are changes, see perf.ours.
+
+    `keyring` is another file than the scene's; with `cluster` (see perf.ours) ours watches that one's keyring instead.
+    """
     port, metrics_port = free_ports([0, 0])
     if name.startswith(OURS):
         variables = _our_settings(scheme, scene, broker, keyring or scene.keyring)
         variables |= {"EVENTSTREAMS_PORT": str(port), "EVENTSTREAMS_METRICS_PORT": str(metrics_port)}
+        if cluster is not None:
+            del variables["EVENTSTREAMS_KEYRING_FILE"]
+            variables[CLUSTER_VARIABLE] = cluster
         command = _our_command(name.split()[1:], broker)
     else:
         file = scene.directory / "kafka.json"

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Final
 
 from perf.memory import WITH_KEYS
-from perf.results import Cell, Results
+from perf.results import Cell, Results, Revocations, count
 from perf.servers import GRANIAN, OURS
 
 BODY_BYTES: Final = 100
@@ -71,6 +71,14 @@ def bars(results: Results) -> Iterator[Bar]:
     for found in results.memory:
         if found.situation == WITH_KEYS:
             yield Bar(f"memory with {WITH_KEYS}", "≤ 80 MB", f"{found.resident_mb:.0f} MB", found.resident_mb <= 80)
+
+
+def revocation_bars(found: Revocations) -> Iterator[Bar]:
+    """Return a bar for each situation in which keys were revoked."""
+    for each in found.revoked:
+        p99 = each.within(0.99)
+        name = f"key revoked to refused, p99, {count(found.keys)} keys, {each.situation}"
+        yield Bar(name, "< 1 s", f"{p99:.2f} s", p99 < 1)
 
 
 def _cell(results: Results, server: str, scheme: str, connections: int = CONNECTIONS) -> Cell | None:

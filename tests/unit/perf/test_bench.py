@@ -7,10 +7,10 @@ import pytest
 
 from perf.fairness import ALONE, FLOODS
 from perf.page import page, summary
-from perf.producer import PAGE, RESULTS
-from perf.results import Memory, Results, Run, Soak
+from perf.producer import PAGE, RESULTS, published
+from perf.results import Memory, Results, Revocations, Revoked, Run, Soak
 from perf.series import ATTEMPTS, Guard
-from perf.tables import TIMES, Bar, Series, bars
+from perf.tables import TIMES, Bar, Series, bars, revocation_bars
 from perf.wrk import parse
 
 RUN = Run(
@@ -135,4 +135,16 @@ def test_the_page_says_how_a_quiet_key_fares_beside_a_flood() -> None:
 
 @pytest.mark.skipif(not RESULTS.exists(), reason="no benchmark was published yet")
 def test_the_published_page_follows_from_the_published_results() -> None:
-    assert PAGE.read_text() == page(Results.read(RESULTS))
+    assert PAGE.read_text() == published()
+
+
+def test_revocations_are_read_as_they_were_written_and_shown_with_their_bar(tmp_path: Path) -> None:
+    revoked = Revoked("at rest", (*[0.01] * 98, 0.5, 2.0))
+    written = Revocations("2026-01-01", {"cpu": "a CPU"}, {"kubernetes": "v1"}, [0.5], 10_000, (revoked,))
+
+    written.write(tmp_path / "revocation.json")
+
+    assert Revocations.read(tmp_path / "revocation.json") == written
+    (bar,) = revocation_bars(written)
+    assert (bar.measured, bar.is_met) == ("0.50 s", True)
+    assert "| at rest | 100     | 10     | 500    | 2000       |" in page(results(RUN), written)
