@@ -205,6 +205,10 @@ class ProducerLimits(Model):
     """Longest record key, in bytes after decoding."""
     max_message_bytes: Annotated[int, Field(ge=1, le=104_857_600)] = 65536
     """Longest record value, in bytes."""
+    max_request_bytes: Annotated[int, Field(ge=1, le=33_554_432)] = 1_048_576
+    """Longest body that carries records in lines or in an envelope, in bytes."""
+    max_records_per_request: Annotated[int, Field(ge=1, le=10_000)] = 1000
+    """Most records in one body."""
     request_timeout_seconds: Annotated[int, Field(ge=3, le=300)] = 10
     """Seconds until a record that Kafka has not acknowledged is answered with 408."""
 

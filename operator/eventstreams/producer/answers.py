@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 CLOSE: Final = b"Connection: close\r\n\r\n"
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -23,7 +23,9 @@ class RefusalError(Exception):
     """Why a request is not stored, or not known to be stored.
 
     `closes` tells that the connection cannot be read on after it. `headers` are further header fields of the answer.
-    `topic` and `key_id` are filled in by who knows them: for the log, and `topic` for the answer.
+    `topic` and `key_id` are filled in by who knows them: for the log, and `topic` for the answer. `details` are
+    further members of the answer's body, in the words of the route that the refusal is for; `shape` is how that route
+    writes errors, None for the contract's way.
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class RefusalError(Exception):
         closes: bool = False,
         kafka_error_code: int | None = None,
         headers: Mapping[str, str] | None = None,
+        details: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -41,14 +44,36 @@ class RefusalError(Exception):
         self.closes = closes
         self.kafka_error_code = kafka_error_code
         self.headers = headers or {}
+        self.details = details or {}
+        self.shape: Shape | None = None
         self.topic: str | None = None
         self.key_id: str | None = None
+
+
+class Shape(Protocol):
+    """How a route writes its errors."""
+
+    content_type: str
+
+    def error(self, refusal: RefusalError, incident: str) -> dict[str, Any]:
+        """Return the body of an error, to be written as JSON."""
+        ...
 
 
 def unavailable(message: str, *, retry_after_seconds: int = 1, kafka_error_code: int | None = None) -> RefusalError:
     """Return the refusal of what is certainly not stored and may be sent again."""
     retry = {"Retry-After": str(retry_after_seconds)}
     return RefusalError(503, f"{message}; not stored", kafka_error_code=kafka_error_code, headers=retry)
+
+
+def error_body(refusal: RefusalError, incident: str) -> dict[str, Any]:
+    """Return the error body of the contract."""
+    detail: dict[str, Any] = {"error_code": refusal.status, "message": refusal.message, "incident": incident}
+    if refusal.kafka_error_code is not None:
+        detail["kafka_error_code"] = refusal.kafka_error_code
+    if refusal.topic is not None:
+        detail["topic"] = refusal.topic
+    return {"error_code": refusal.status, "message": refusal.message, "error": detail, **refusal.details}
 
 
 class Answer(NamedTuple):
@@ -87,13 +112,10 @@ class Answers:
 
     def refused(self, refusal: RefusalError, incident: str) -> Answer:
         """Return the error answer for a refusal."""
-        detail: dict[str, Any] = {"error_code": refusal.status, "message": refusal.message, "incident": incident}
-        if refusal.kafka_error_code is not None:
-            detail["kafka_error_code"] = refusal.kafka_error_code
-        if refusal.topic is not None:
-            detail["topic"] = refusal.topic
-        body = json.dumps({"error_code": refusal.status, "message": refusal.message, "error": detail}).encode()
-        return self.page(refusal.status, JSON, body, refusal.headers)
+        shape = refusal.shape
+        body = error_body(refusal, incident) if shape is None else shape.error(refusal, incident)
+        content_type = JSON if shape is None else shape.content_type
+        return self.page(refusal.status, content_type, json.dumps(body).encode(), refusal.headers)
 
     def page(self, status: int, content_type: str, body: bytes, headers: Mapping[str, str] | None = None) -> Answer:
         """Return an answer of any other kind."""

@@ -72,7 +72,7 @@ class Connection(asyncio.Protocol):
         self._due: deque[Exchange] = deque()
         self._held = b""  # read, but not taken yet
         self._head: Head | None = None  # of the request that is being read, once it is complete
-        self._task: Task = None
+        self._task: Task = None  # likewise
         self._current: Exchange | None = None  # the one inside `site.take`
         self._since = clock()  # of the last change that a deadline counts from
         self._expires = self._since + age_seconds
@@ -239,16 +239,24 @@ class Connection(asyncio.Protocol):
         self._task = task
         length = head.length or 0
         if length > self._limits.message_bytes:
-            raise task if isinstance(task, RefusalError) else framing.too_large(self._limits)
+            self._check_room(task, length)
         if not head.chunked and start + length <= len(data):
             self._take(head, task, data[start : start + length])
             return start + length
-        self._body = Chunked(self._limits) if head.chunked else Sized(length)
+        self._body = Chunked(self._limits, self._site.room(task)) if head.chunked else Sized(length)
         self._owes_continue = head.expects_continue and start == len(data)
         self._since = self._clock()
         self._move(Event.HEAD_READ)
         self._continue()
         return start
+
+    def _check_room(self, task: Task, length: int) -> None:
+        """Raise RefusalError when the body is too large to be read, for that or for what the head says."""
+        room = self._site.room(task)
+        if isinstance(task, RefusalError):
+            raise task
+        if length > room.most:
+            raise framing.too_large(room)
 
     def _judge(self, head: Head) -> Task:
         """Return what the site makes of a head, or its refusal when the connection can be read on after it."""
@@ -270,8 +278,8 @@ class Connection(asyncio.Protocol):
     def _take(self, head: Head, task: Task, body: bytes) -> None:
         """Hand a complete request to the site."""
         now = self._clock()
-        self._head = None
-        self._current = exchange = Exchange(self, self._site, now)
+        self._head = self._task = None
+        self._current = exchange = Exchange(self, self._site, task, now)
         self._due.append(exchange)
         if not head.keep_alive or now >= self._expires or self._site.is_draining:
             exchange.is_last = True
@@ -290,7 +298,7 @@ class Connection(asyncio.Protocol):
             refusal = self._task
         exchange, self._current = self._current, None
         if exchange is None:
-            exchange = Exchange(self, self._site, self._clock())
+            exchange = Exchange(self, self._site, self._task, self._clock())
             exchange.is_bodiless = self._head is not None and self._head.method == b"HEAD"
             self._due.append(exchange)
         exchange.is_last = True

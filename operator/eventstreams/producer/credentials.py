@@ -8,6 +8,7 @@ from eventstreams.producer.answers import RefusalError
 from eventstreams.producer.framing import Head
 
 CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="event streams", Basic realm="event streams"'}
+BEARER_CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="event streams"'}
 
 
 class Credentials(NamedTuple):
@@ -17,7 +18,7 @@ class Credentials(NamedTuple):
     username: bytes | None
 
 
-def credentials(head: Head) -> Credentials:
+def credentials(head: Head, *, takes_basic: bool = True) -> Credentials:
     """Return the API key of the Authorization field. Raises RefusalError 401 when there is none that can be read."""
     given = head.fields.get(b"authorization")
     if given is None:
@@ -27,14 +28,15 @@ def credentials(head: Head) -> Credentials:
     match scheme.lower():
         case b"bearer":
             return Credentials(value, None)
-        case b"basic":
+        case b"basic" if takes_basic:
             try:
                 username, _, key = base64.b64decode(value, validate=True).partition(b":")
             except binascii.Error:
                 raise unauthorized("the Basic credentials are not base64 of <user>:<api_key>") from None
             return Credentials(key, username)
         case _:
-            raise unauthorized("the Authorization header field must be Bearer <api_key>, or Basic with user token")
+            further = ", or Basic with user token" if takes_basic else ""
+            raise unauthorized(f"the Authorization header field must be Bearer <api_key>{further}")
 
 
 def unauthorized(message: str) -> RefusalError:

@@ -1,12 +1,13 @@
-"""The API port: the order of judgement, and a record's way to Kafka and back.
+"""The API port: the order of judgement, and the way of records to Kafka and back.
 
 Order: the path (404) and method (405); the key (401); its right to the topic (403); what the head says (400, 411,
 415); then, with the body: the limits of the ServiceID (429), whether the topic exists (404), whether Kafka is there
 (503), the body itself (400), and whether more may wait for Kafka (503).
+A plain record is a Pending, the records that a format finds in a body are a PendingBatch.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -14,21 +15,24 @@ from confluent_kafka import KafkaError
 from typing_extensions import override
 
 from eventstreams.core import apikey
-from eventstreams.producer import hints, request
+from eventstreams.producer import hints, request, routes
 from eventstreams.producer.allowance import LaterError, Window
-from eventstreams.producer.answers import JSON, Answers, RefusalError, unavailable
-from eventstreams.producer.credentials import credentials
+from eventstreams.producer.answers import JSON, Answer, Answers, RefusalError, unavailable
+from eventstreams.producer.batch import Batch
+from eventstreams.producer.credentials import BEARER_CHALLENGE, CHALLENGE, credentials
 from eventstreams.producer.delivery import Lane, Ticket, refusal_of
 from eventstreams.producer.exchange import Exchange, Task
-from eventstreams.producer.framing import Head
+from eventstreams.producer.formats import Bounds, Outcome, check_partition
+from eventstreams.producer.framing import Head, Room
 from eventstreams.producer.json_text import check_json
 from eventstreams.producer.keys import Grant, Keys
 from eventstreams.producer.limits import Limits
 from eventstreams.producer.metrics import Tally
 from eventstreams.producer.pages import Page, Pages, PageSite
 from eventstreams.producer.recall import Recall
-from eventstreams.producer.record import Attributes
-from eventstreams.producer.request import Order
+from eventstreams.producer.record import Attributes, Record, Stored
+from eventstreams.producer.request import Asked, BatchOrder, Order
+from eventstreams.producer.routes import Route
 from eventstreams.producer.turns import Turns
 
 
@@ -61,9 +65,9 @@ class Health(Protocol):
 
 
 class Pending:
-    """A record on its way, and the request that waits for it."""
+    """A record on its way, and the request that waits for it. `weight` is records and bytes, for the window."""
 
-    __slots__ = ("_endpoint", "body", "comment", "exchange", "order")
+    __slots__ = ("_endpoint", "body", "comment", "exchange", "order", "weight")
 
     def __init__(self, endpoint: "Endpoint", exchange: Exchange, order: Order, body: bytes) -> None:
         self._endpoint = endpoint
@@ -71,6 +75,18 @@ class Pending:
         self.order = order
         self.body = body
         self.comment = b""
+        self.weight = 1, len(body)
+
+    def check(self, limits: Limits, partitions: int) -> None:  # noqa: ARG002  as PendingBatch
+        """Raise RefusalError for what is wrong with the body, or asks for what the topic does not have."""
+        check_partition(self.order, partitions)
+        if self.order.is_json:
+            self.comment = hints.comment(check_json(self.body))
+
+    def send(self, sender: Sender) -> None:
+        """Give the record to Kafka's client, whose report answers the request. Raises RefusalError if it takes none."""
+        order, client = self.order, self.exchange.client
+        client.lane = sender.send(order.topic, self.body, order, self, client.lane, order.grant.account.records)
 
     def stored(self, partition: int, offset: int, timestamp_ms: int) -> None:
         """Answer 200."""
@@ -88,6 +104,51 @@ class Pending:
     def refuse(self, refusal: RefusalError) -> None:
         """Answer a refusal."""
         self.exchange.refuse(_known_as(refusal, self.order.topic, self.order.grant))
+
+
+class PendingBatch:
+    """The records of a body on their way, and the request that waits for them all; otherwise as Pending."""
+
+    __slots__ = ("_endpoint", "_records", "body", "exchange", "order", "weight")
+
+    def __init__(self, endpoint: "Endpoint", exchange: Exchange, order: BatchOrder, body: bytes) -> None:
+        self._endpoint = endpoint
+        self.exchange = exchange
+        self.order = order
+        self.body = body
+        self._records: Sequence[Record] = ()
+        self.weight = 0, 0
+
+    def check(self, limits: Limits, partitions: int) -> None:
+        """Find the records in the body. Raises RefusalError for what is wrong with it."""
+        self._records = self.order.format.records(self.body, self.order, Bounds(limits, partitions))
+        self.weight = len(self._records), sum(len(one.value or b"") for one in self._records)
+
+    def send(self, sender: Sender) -> None:
+        """Give all records to Kafka's client, whose last report answers the request."""
+        topic, client, owned = self.order.topic, self.exchange.client, self.order.grant.account.records
+
+        def send(record: Record, ticket: Ticket) -> None:
+            client.lane = sender.send(topic, record.value, record, ticket, client.lane, owned)
+
+        Batch(self._records, self._done).send(send)
+
+    def refuse(self, refusal: RefusalError) -> None:
+        """Answer a refusal."""
+        self.exchange.refuse(_known_as(refusal, self.order.topic, self.order.grant))
+
+    def _done(self, outcomes: Sequence[Outcome]) -> None:
+        endpoint, order = self._endpoint, self.order
+        endpoint.window.give(order.grant.account, *self.weight)
+        told = zip(self._records, outcomes, strict=True)
+        endpoint.tally.record_bytes += sum(len(one.value or b"") for one, of in told if isinstance(of, Stored))
+        try:
+            body = order.format.answer(order.topic, outcomes)
+        except RefusalError as refusal:
+            self.refuse(refusal)
+        else:
+            answer = endpoint.answers.page(200, order.format.content_type, json.dumps(body).encode())
+            self.exchange.finish(answer)
 
 
 class Endpoint(PageSite):
@@ -121,15 +182,27 @@ class Endpoint(PageSite):
 
     @override
     def judge(self, head: Head) -> Task:
-        topic = request.topic_of(head)
-        if topic is None:
+        found = routes.find(head)
+        if found is None:
             return super().judge(head)
-        grant = self._keys.find(credentials(head))
+        route, topic = found
+        try:
+            return self._judge(head, route, topic)
+        except RefusalError as refusal:
+            refusal.shape = route.shape
+            if not route.takes_basic and refusal.headers is CHALLENGE:
+                refusal.headers = BEARER_CHALLENGE
+            raise
+
+    def _judge(self, head: Head, route: Route, topic: str) -> Asked:
+        if head.method != b"POST":
+            raise RefusalError(405, "records are produced with POST", headers={"Allow": "POST"})
+        grant = self._keys.find(credentials(head, takes_basic=route.takes_basic))
         if not grant.permits(topic):
             message = "the API key may not produce to this topic: add it to the ServiceID's topics"
             raise _known_as(RefusalError(403, message), topic, grant)
         try:
-            return request.order(head, topic, grant, self._limits)
+            return route.order(head, topic, grant, self._limits)
         except RefusalError as refusal:
             raise _known_as(refusal, topic, grant) from None
 
@@ -143,10 +216,14 @@ class Endpoint(PageSite):
 
     @override
     def take(self, task: Task, body: bytes, exchange: Exchange) -> None:
-        if not isinstance(task, Order):
+        pending: Pending | PendingBatch
+        if isinstance(task, Order):
+            pending = Pending(self, exchange, task, body)
+        elif isinstance(task, BatchOrder):
+            pending = PendingBatch(self, exchange, task, body)
+        else:
             super().take(task, body, exchange)
             return
-        pending = Pending(self, exchange, task, body)
         account = exchange.client.account = task.grant.account
         if account is not self.turns.last:
             self.turns.met(account)
@@ -161,12 +238,12 @@ class Endpoint(PageSite):
         elif not self._topics.ask(task.topic, partial(self._send, pending)):
             pending.refuse(unavailable("too many requests wait for topics that are not known yet"))
 
-    def _send(self, pending: Pending) -> None:
-        """Give the record to Kafka's client, whose report answers the request, or say now why not."""
-        order, client, size = pending.order, pending.exchange.client, len(pending.body)
+    def _send(self, pending: Pending | PendingBatch) -> None:
+        """Send what a request asks for, or say now why not."""
+        order = pending.order
         try:
-            self._check(pending)
-            self.window.take(order.grant.account, 1, size)
+            pending.check(self._limits, self._partitions(order.topic, pending.body))
+            self.window.take(order.grant.account, *pending.weight)
         except LaterError as refusal:
             self._refuse_later(pending, refusal)
             return
@@ -174,14 +251,12 @@ class Endpoint(PageSite):
             pending.refuse(refusal)
             return
         try:
-            client.lane = self._sender.send(
-                order.topic, pending.body, order, pending, client.lane, order.grant.account.records
-            )
+            pending.send(self._sender)
         except RefusalError as refusal:
-            self.window.give(order.grant.account, 1, size)
+            self.window.give(order.grant.account, *pending.weight)
             pending.refuse(refusal)
 
-    def _refuse_later(self, pending: Pending, refusal: LaterError) -> None:
+    def _refuse_later(self, pending: Pending | PendingBatch, refusal: LaterError) -> None:
         """Refuse in a moment, and read no more of the client until then: one that does not wait is made to.
 
         The answer is what is late, so that a proxy does not take the connection for one that is free for others.
@@ -195,20 +270,30 @@ class Endpoint(PageSite):
         super().sweep(now)
         self.window.look()
 
-    def _check(self, pending: Pending) -> None:
-        order = pending.order
-        partitions = self._topics.find(order.topic)
+    def _partitions(self, topic: str, body: bytes) -> int:
+        """Return how many partitions the topic has. Raises RefusalError 404, 411 or 503."""
+        partitions = self._topics.find(topic)
         if partitions == 0:
             raise RefusalError(404, "the topic does not exist: create it, or correct the path")
         if self._topics.is_away:
             raise unavailable("Kafka does not answer", retry_after_seconds=2)
         if partitions is None:
             raise unavailable("Kafka does not say whether the topic exists")
-        if not pending.body:
+        if not body:
             raise RefusalError(411, "the request has no data: send a body")
-        request.check_partition(order, partitions)
-        if order.is_json:
-            pending.comment = hints.comment(check_json(pending.body))
+        return partitions
+
+    @override
+    def room(self, task: Task) -> Room:
+        if not isinstance(task, BatchOrder):
+            return super().room(task)
+        return Room(max(self._limits.request_bytes, self._limits.message_bytes), task.format.too_large)
+
+    @override
+    def refused(self, refusal: RefusalError, task: Task) -> Answer:
+        if isinstance(task, BatchOrder):
+            refusal.shape = task.format
+        return super().refused(refusal, task)
 
     def _alive(self) -> Page:
         stuck = self._health.is_stuck()
@@ -219,7 +304,7 @@ class Endpoint(PageSite):
         return Page(JSON, json.dumps({"ready": not lacks, "lacks": lacks}).encode(), 503 if lacks else 200)
 
 
-def _refuse_and_resume(pending: Pending, refusal: RefusalError) -> None:
+def _refuse_and_resume(pending: Pending | PendingBatch, refusal: RefusalError) -> None:
     pending.refuse(refusal)
     pending.exchange.client.resume()
 

@@ -4,7 +4,7 @@ from typing import Any, Protocol
 
 from eventstreams.producer.allowance import Account
 from eventstreams.producer.answers import Answer, RefusalError
-from eventstreams.producer.framing import Head
+from eventstreams.producer.framing import Head, Room
 from eventstreams.producer.turns import Turns
 
 Task = Any
@@ -31,12 +31,16 @@ class Site(Protocol):
         """Remember, if that is of use, what `judge` said of a head."""
         ...
 
+    def room(self, task: Task) -> Room:
+        """Return how large the body may be; asked when it is larger than a record's value, or of unknown size."""
+        ...
+
     def take(self, task: Task, body: bytes, exchange: "Exchange") -> None:
         """Do it, now or later, and call `exchange.finish` or `exchange.refuse` exactly once."""
         ...
 
-    def refused(self, refusal: RefusalError) -> Answer:
-        """Return the answer to a refusal, its incident written to the log."""
+    def refused(self, refusal: RefusalError, task: Task) -> Answer:
+        """Return the answer to a refusal, its incident written to the log. `task` is None without a judged head."""
         ...
 
     def answered(self, status: int, seconds: float) -> None:
@@ -94,10 +98,11 @@ class Client(Protocol):
 class Exchange:
     """One request's place in the line of answers."""
 
-    __slots__ = ("_site", "answer", "client", "is_bodiless", "is_last", "started")
+    __slots__ = ("_site", "_task", "answer", "client", "is_bodiless", "is_last", "started")
 
-    def __init__(self, client: Client, site: Site, started: float) -> None:
+    def __init__(self, client: Client, site: Site, task: Task, started: float) -> None:
         self._site = site
+        self._task = task
         self.client = client
         self.started = started
         self.answer: Answer | None = None
@@ -113,4 +118,4 @@ class Exchange:
     def refuse(self, refusal: RefusalError) -> None:
         """Answer the request with a refusal. After a second answer nothing happens."""
         if self.answer is None:
-            self.finish(self._site.refused(refusal))
+            self.finish(self._site.refused(refusal, self._task))

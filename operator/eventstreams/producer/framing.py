@@ -8,7 +8,7 @@ leaves to its caller (Host, codings, lengths, controls, limits), and would be a 
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from eventstreams.producer.answers import RefusalError
 from eventstreams.producer.limits import Limits
@@ -207,10 +207,11 @@ class Sized:
 class Chunked:
     """Decodes a chunked body (RFC 9112 §7.1): no bare LF, bounded lines, extensions and trailers ignored."""
 
-    __slots__ = ("_body", "_checked", "_held", "_limits", "_missing", "is_complete")
+    __slots__ = ("_body", "_checked", "_held", "_limits", "_missing", "_room", "is_complete")
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, room: "Room") -> None:
         self._limits = limits
+        self._room = room
         self._body = bytearray()
         self._held = b""
         self._checked = 0  # bytes of what was held that were looked at before
@@ -265,8 +266,8 @@ class Chunked:
         if match is None:
             raise bad("a chunk's size is no hexadecimal number")
         size = int(match[1], 16)
-        if len(self._body) + size > self._limits.message_bytes:
-            raise too_large(self._limits)
+        if len(self._body) + size > self._room.most:
+            raise too_large(self._room)
         self._missing = size + len(_CRLF) if size else 0
         return end
 
@@ -295,7 +296,13 @@ class Chunked:
         return None if found < 0 else found + len(mark)
 
 
-def too_large(limits: Limits) -> RefusalError:
-    """Return the refusal of a body above the limit; the contract has 400 for it, not 413."""
-    message = f"the message is larger than the limit of {limits.message_bytes} bytes: send less, or raise the limit"
-    return RefusalError(400, message, closes=True)
+class Room(NamedTuple):
+    """How large a body may be, in bytes, and the status for one that is larger: 400 in the contract, not 413."""
+
+    most: int
+    status: int = 400
+
+
+def too_large(room: Room) -> RefusalError:
+    """Return the refusal of a body above the limit."""
+    return bad(f"the message is larger than the limit of {room.most} bytes: send less, or raise the limit", room.status)

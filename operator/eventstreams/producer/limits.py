@@ -20,7 +20,17 @@ class Limits:
     """Decoded record key; the documented contract. Above: 400."""
 
     message_bytes: int = 65_536
-    """Body after transfer decoding; the documented contract. Above: 400, and the connection is closed."""
+    """Record value, so also the body that is one; the documented contract. Above: 400, and the connection is closed."""
+
+    record_headers_bytes: int = 10_240
+    """Names and values of a record's headers, as many as a URI can carry, and 4 bytes for each. Above: 400 or 413."""
+
+    request_bytes: int = 1_048_576
+    """Body with many records, or with one in an envelope, after transfer decoding: checked in some 20 ms. Above: 400
+    or 413, and the connection is closed."""
+
+    request_records: int = 1000
+    """Records of one request; Pub/Sub has 1000. Above: 400 or 413."""
 
     chunk_line_bytes: int = 256
     """A chunk's size and extensions; the trailer section may be as long as a head."""

@@ -4,14 +4,14 @@ Tests hold it against the code: every content type, query parameter and status t
 running process answers as it says.
 """
 
-from typing import Any, Final
+from typing import Final
 
 from eventstreams.core.version import VERSION
+from eventstreams.producer import openapi_envelopes
 from eventstreams.producer.limits import Limits
+from eventstreams.producer.openapi_parts import Object, an_object, answer, array, ref
 from eventstreams.producer.record import LAST_TIMESTAMP_MS
 from eventstreams.producer.request import TOPIC_NAME
-
-Object = dict[str, Any]
 
 STATUSES: Final = {
     400: "The request, its body or its key is wrong or too large. Not stored: correct it.",
@@ -22,19 +22,26 @@ STATUSES: Final = {
     408: "Kafka did not confirm in time: the record may or may not be stored; or the request did not arrive in time. "
     "The message says which.",
     411: "No data, or no length where one is due. Not stored: send a body with its length.",
+    413: "The body, a key, a value or the headers of a record are too large, or its records too many. Not stored.",
     414: "The URI is too long. Not stored.",
     415: "The Content-Type is missing, unknown or a form's, or the body has a Content-Encoding. Not stored.",
     417: "The only expectation understood is `100-continue`. Not stored.",
+    422: "The body is no envelope of records, or one of them is wrong; the message says which. None is stored.",
     429: "More than the limits of the ServiceID allow. Not stored: send it again after `Retry-After` seconds.",
     431: "The head of the request is too large. Not stored.",
-    500: "A bug in the producer: the record may or may not be stored. Report it with its incident.",
+    500: "With `results`: some of the records are stored, some are not. Without: a bug in the producer, the record may "
+    "or may not be stored; report it with its incident.",
     501: "The only transfer coding understood is `chunked`. Not stored.",
     503: "Kafka is away or refuses, or too many records wait for it. Not stored: send it again after `Retry-After` "
     "seconds.",
     505: "Only HTTP/1.1 and HTTP/1.0 are spoken. Not stored.",
 }
 
+PLAIN_STATUSES: Final = tuple(status for status in STATUSES if status not in openapi_envelopes.TOO_LARGE_OR_NO_ENVELOPE)
+"""Those of the routes that are not of Kafka's REST proxies."""
+
 _SIZED: Final = "Any bytes, with a `Content-Length`, against truncation."
+_LINES: Final = "Lines of JSON: each line that is not empty becomes one record, as it was sent, its line end left out."
 _JSON: Final = "JSON (RFC 8259) in UTF-8: checked, then stored as it was sent."
 _TEXT: Final[Object] = {"type": "string", "minLength": 1}
 
@@ -42,13 +49,17 @@ CONTENT_TYPES: Final[dict[str, Object]] = {
     "text/plain": {"schema": _TEXT | {"description": _SIZED}, "example": "test message"},
     "application/octet-stream": {"schema": {"description": _SIZED}},
     "application/json": {"schema": {"description": _JSON}, "example": {"order": 4711, "item": "lamp"}},
+    "application/x-ndjson": {
+        "schema": _TEXT | {"description": _LINES},
+        "example": '{"order": 4711}\n{"order": 4712}\n',
+    },
     "text/xml": {"schema": _TEXT | {"description": "Any bytes."}},
     "application/xml": {"schema": _TEXT | {"description": "Any bytes."}},
     "application/vnd.ibm-event-streams.text.v1": {"schema": _TEXT | {"description": _SIZED}},
     "application/vnd.ibm-event-streams.binary.v1": {"schema": {"description": _SIZED}},
     "application/vnd.ibm-event-streams.json.v1": {"schema": {"description": _JSON}},
 }
-"""Content types of a single record. The `vnd.` types are taken without `application/` too, which OpenAPI cannot say."""
+"""Content types of records as they are. The `vnd.` types need no `application/`, which OpenAPI cannot say."""
 
 _KEYS: Final[list[Object]] = [{"bearer": []}, {"basic": []}]
 _FURTHER_HEADERS: Final[dict[int, Object]] = {
@@ -74,7 +85,8 @@ def document(limits: Limits) -> Object:
             {"name": "process", "description": "How the process is, and what it can do. Without an API key."},
         ],
         "paths": {
-            "/topics/{topic}/records": {"parameters": [_ref("parameters", "topic")], "post": _produce(limits)},
+            "/topics/{topic}/records": {"parameters": [ref("parameters", "topic")], "post": _produce(limits)},
+            **openapi_envelopes.paths(limits, STATUSES),
             "/alive": {"get": _health("alive", "Alive", {200: "It lives.", 500: "A part of it hangs."})},
             "/ready": {"get": _health("ready", "Ready", {200: "Send requests.", 503: "It lacks what `lacks` says."})},
             "/openapi.json": {"get": _this_document()},
@@ -83,12 +95,14 @@ def document(limits: Limits) -> Object:
             "securitySchemes": _security_schemes(),
             "parameters": {"topic": _topic()},
             "schemas": _schemas(),
-            "responses": {str(status): _refusal(status) for status in STATUSES},
+            "responses": {str(status): _refusal(status) for status in PLAIN_STATUSES},
             "headers": {"ETag": {"description": "Names this version of the document.", "schema": {"type": "string"}}},
         },
         "x-limits": {
             "key_bytes": limits.key_bytes,
             "message_bytes": limits.message_bytes,
+            "request_bytes": limits.request_bytes,
+            "request_records": limits.request_records,
             "uri_bytes": limits.uri_bytes,
             "head_bytes": limits.head_bytes,
             "head_fields": limits.head_fields,
@@ -97,29 +111,31 @@ def document(limits: Limits) -> Object:
     }
 
 
-def _ref(kind: str, name: str) -> Object:
-    return {"$ref": f"#/components/{kind}/{name}"}
-
-
-def _object(required: list[str], **properties: Object) -> Object:
-    return {"type": "object", "required": required, "properties": properties}
-
-
 def _json(schema: str, description: str) -> Object:
-    return {"description": description, "content": {"application/json": {"schema": _ref("schemas", schema)}}}
+    return answer(description, JSON=ref("schemas", schema))
 
 
 def _produce(limits: Limits) -> Object:
     return {
         "operationId": "produce",
         "tags": ["records"],
-        "summary": "Store one record",
-        "description": f"The body becomes the record's value: at most {limits.message_bytes} bytes.",
+        "summary": "Store one record, or one a line",
+        "description": f"The body becomes the record's value: at most {limits.message_bytes} bytes. Of lines of JSON "
+        "each becomes a record, all with the key, headers, partition and timestamp of the query: at most "
+        f"{limits.request_bytes} bytes and {limits.request_records} records. All are checked before any is sent, and "
+        "200 means that Kafka holds them all.",
         "security": _KEYS,
         "parameters": _query(limits),
         "requestBody": {"required": True, "content": CONTENT_TYPES},
-        "responses": {"200": _json("Produced", "Kafka holds the record."), **_refusals(*STATUSES)},
+        "responses": {
+            "200": answer("Kafka holds the record.", JSON={"anyOf": [ref("schemas", "Produced"), _results()]}),
+            **_refusals(*PLAIN_STATUSES),
+        },
     }
+
+
+def _results() -> Object:
+    return an_object(["results"], results=array(ref("schemas", "Produced")))
 
 
 def _query(limits: Limits) -> list[Object]:
@@ -177,7 +193,7 @@ def _topic() -> Object:
 
 
 def _refusals(*statuses: int) -> Object:
-    return {str(status): _ref("responses", str(status)) for status in sorted(statuses)}
+    return {str(status): ref("responses", str(status)) for status in sorted(statuses)}
 
 
 def _refusal(status: int) -> Object:
@@ -219,7 +235,7 @@ def _this_document() -> Object:
 
 
 def _etag() -> Object:
-    return {"ETag": _ref("headers", "ETag")}
+    return {"ETag": ref("headers", "ETag")}
 
 
 def _security_schemes() -> Object:
@@ -245,10 +261,10 @@ def _schemas() -> Object:
         "examples": ["2026-11-23T08:53:20.045Z"],
     }
     status = {"type": "integer", "minimum": 400, "maximum": 599, "description": "The HTTP status."}
-    metadata = _object(
+    metadata = an_object(
         ["topic", "timestamp", "partition", "offset"], topic=text, timestamp=stamp, partition=whole, offset=whole
     )
-    detail = _object(
+    detail = an_object(
         ["error_code", "message", "incident"],
         error_code=status,
         message=text,
@@ -256,10 +272,18 @@ def _schemas() -> Object:
         kafka_error_code={"type": "integer", "description": "There when Kafka refused."},
         topic=text,
     )
+    lost = an_object(["error_code", "message"], error_code=status, message=text)
     comment = text | {"description": "A hint; without meaning to programs."}
     return {
-        "Produced": _object(["metadata"], metadata=metadata, Comment=comment),
-        "Error": _object(["error_code", "message", "error"], error_code=status, message=text, error=detail),
-        "Alive": _object(["alive"], alive={"type": "boolean"}),
-        "Ready": _object(["ready", "lacks"], ready={"type": "boolean"}, lacks={"type": "array", "items": text}),
+        "Produced": an_object(["metadata"], metadata=metadata, Comment=comment),
+        "Error": an_object(
+            ["error_code", "message", "error"],
+            error_code=status,
+            message=text,
+            error=detail,
+            results=array({"anyOf": [ref("schemas", "Produced"), an_object(["error"], error=lost)]}),
+        ),
+        **openapi_envelopes.schemas(),
+        "Alive": an_object(["alive"], alive={"type": "boolean"}),
+        "Ready": an_object(["ready", "lacks"], ready={"type": "boolean"}, lacks={"type": "array", "items": text}),
     }

@@ -11,7 +11,7 @@ from typing import Final
 
 from eventstreams.producer.answers import Answer, Answers, RefusalError
 from eventstreams.producer.exchange import Client, Exchange, Task
-from eventstreams.producer.framing import Head
+from eventstreams.producer.framing import Head, Room
 from eventstreams.producer.limits import Limits
 from eventstreams.producer.metrics import Tally
 from eventstreams.producer.turns import Turns
@@ -79,12 +79,16 @@ class PageSite:
     def note(self, line: bytes, fields: bytes, head: Head, task: Task) -> None:
         """Do nothing."""
 
+    def room(self, task: Task) -> Room:  # noqa: ARG002  the same for all
+        """Return how large a body may be."""
+        return Room(self._limits.message_bytes)
+
     def take(self, task: Task, body: bytes, exchange: Exchange) -> None:  # noqa: ARG002  pages ignore bodies
         """Answer with the page as it is now."""
         page: Page = task()
         exchange.finish(self._answers.page(page.status, page.content_type, page.body, page.headers))
 
-    def refused(self, refusal: RefusalError) -> Answer:
+    def refused(self, refusal: RefusalError, task: Task) -> Answer:  # noqa: ARG002  the same for all
         """Return the error answer; its incident is in the log unless too many come in a second."""
         self._incidents += 1
         incident = f"{self._incident_prefix}{self._incidents:08x}"

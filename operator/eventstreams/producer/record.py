@@ -1,7 +1,7 @@
-"""What Kafka is to store."""
+"""What Kafka is to store, and where it then is."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 Headers = list[tuple[str, bytes]]
 
@@ -28,3 +28,11 @@ class Record(Attributes):
     """One of the records that a request for many names."""
 
     value: bytes | None
+
+
+class Stored(NamedTuple):
+    """Where Kafka holds a record; `timestamp_ms` is the record's, Unix time in UTC."""
+
+    partition: int
+    offset: int
+    timestamp_ms: int

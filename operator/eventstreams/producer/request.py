@@ -1,7 +1,6 @@
 """What a request asks for, by the contract's v1 rules. Pure: a head in, a value or a refusal out.
 
-The endpoint calls these in the order of judgement: `topic_of` (404, 405), then, when it knows the key and its right to
-the topic, `order` (400, 411, 415).
+The endpoint calls `order` (400, 404, 411, 415) when it knows the key and its right to the topic.
 """
 
 import binascii
@@ -14,15 +13,15 @@ from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from eventstreams.producer.answers import RefusalError
+from eventstreams.producer.formats import Format
 from eventstreams.producer.framing import Head
 from eventstreams.producer.keys import Grant
 from eventstreams.producer.limits import Limits
+from eventstreams.producer.ndjson import NDJSON
 from eventstreams.producer.record import ANY_PARTITION, LAST_TIMESTAMP_MS, NOW, Attributes, Headers
 
 TOPIC_NAME: Final = re.compile(r"(?!\.{1,2}$)[a-zA-Z0-9._-]{1,249}", re.ASCII)
 
-_PREFIX: Final = b"/topics/"
-_SUFFIX: Final = b"/records"
 _BAD_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _ONCE: Final = frozenset({b"key", b"keyType", b"headers", b"partition", b"timestamp"})
 _NUMBER: Final = re.compile(rb"[0-9]{1,18}")
@@ -37,6 +36,7 @@ class Rule(Enum):
 
     SIZED = "a Content-Length, against truncation"
     JSON = "must parse as JSON"
+    LINES = "each line must parse as JSON"
     FREE = "nothing"
 
 
@@ -44,6 +44,7 @@ _RULES: Final = {
     b"text/plain": Rule.SIZED,
     b"application/octet-stream": Rule.SIZED,
     b"application/json": Rule.JSON,
+    b"application/x-ndjson": Rule.LINES,
     b"text/xml": Rule.FREE,
     b"application/xml": Rule.FREE,
     b"vnd.ibm-event-streams.text.v1": Rule.SIZED,
@@ -54,71 +55,87 @@ _RULES_BY_TYPE: Final = _RULES | {b"application/" + name: _RULES[name] for name 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _FORM: Final = b"application/x-www-form-urlencoded"
+_LINES: Final = NDJSON()
 
 
 @dataclass(slots=True, kw_only=True)
-class Order(Attributes):
-    """What a head asks for: to store its body, when that is there, as one record.
-
-    Requests with equal heads share one, so nobody changes it once it is made.
-    """
+class Asked(Attributes):
+    """What a head asks for, by whom. Nobody changes it once it is made: requests with equal heads may share it."""
 
     topic: str
     grant: Grant
+
+
+@dataclass(slots=True, kw_only=True)
+class Order(Asked):
+    """To store the body, when that is there, as one record."""
+
     is_json: bool
 
 
-def topic_of(head: Head) -> str | None:
-    """Return the topic that the path names, None when the path is not `/topics/<topic>/records`.
+@dataclass(slots=True, kw_only=True)
+class BatchOrder(Asked):
+    """To store the records that `format` finds in the body."""
 
-    Raises RefusalError 405 for another method than POST.
-    """
-    path, _, _ = head.target.partition(b"?")
-    if not (path.startswith(_PREFIX) and path.endswith(_SUFFIX)) or len(path) <= len(_PREFIX) + len(_SUFFIX):
-        return None
-    if head.method != b"POST":
-        raise RefusalError(405, "records are produced with POST", headers={"Allow": "POST"})
-    name = path[len(_PREFIX) : -len(_SUFFIX)]
-    return (unquote_to_bytes(name) if b"%" in name else name).decode("utf-8", "replace")
+    format: Format
 
 
-def order(head: Head, topic: str, grant: Grant, limits: Limits) -> Order:
+def order(head: Head, topic: str, grant: Grant, limits: Limits) -> Order | BatchOrder:
     """Return what is to be produced. Raises RefusalError 400, 404 (what is no topic's name, schema), 411 or 415."""
-    if TOPIC_NAME.fullmatch(topic) is None:
-        raise RefusalError(404, "the path names no topic: a name is 1 to 249 of the characters a-z A-Z 0-9 . _ -")
+    check_topic(topic)
     rule = _rule(head)
-    if head.length == 0 or (head.length is None and (not head.chunked or rule is Rule.SIZED)):
-        raise RefusalError(411, "the request has no data: send a body with its Content-Length")
-    asked = Order(topic=topic, grant=grant, is_json=rule is Rule.JSON)
+    check_body(head, is_sized=rule is Rule.SIZED)
+    asked: Order | BatchOrder
+    if rule is Rule.LINES:
+        asked = BatchOrder(topic=topic, grant=grant, format=_LINES)
+    else:
+        asked = Order(topic=topic, grant=grant, is_json=rule is Rule.JSON)
     _, mark, query = head.target.partition(b"?")
     if mark:
         read_query(query, asked, limits)
     return asked
 
 
+def check_topic(topic: str) -> None:
+    """Raise RefusalError 404 for what can be no topic's name."""
+    if TOPIC_NAME.fullmatch(topic) is None:
+        raise RefusalError(404, "the path names no topic: a name is 1 to 249 of the characters a-z A-Z 0-9 . _ -")
+
+
+def check_body(head: Head, *, is_sized: bool = False) -> None:
+    """Raise RefusalError 415 for a coded body, 411 for none, or with `is_sized` for one without Content-Length."""
+    if head.fields.get(b"content-encoding", b"identity").lower() != b"identity":
+        raise RefusalError(415, "the body has a Content-Encoding, which is not taken off here: send it without")
+    if head.length == 0 or (head.length is None and (not head.chunked or is_sized)):
+        raise RefusalError(411, "the request has no data: send a body with its Content-Length")
+
+
 def read_query(query: bytes, asked: Attributes, limits: Limits) -> None:
     """Fill `asked` with what the query says. Raises RefusalError 400 or 404 (schema)."""
-    parameters = _parameters(query)
+    parameters = read_parameters(query)
     if b"schemaname" in parameters:
         raise RefusalError(404, "no schema of that name: this service has no schema registry, leave schemaname out")
     asked.key, asked.headers = _key(parameters, limits), _headers(parameters.get(b"headers"))
     asked.partition, asked.timestamp_ms = _partition(parameters), _timestamp(parameters)
 
 
+def media_type(head: Head) -> bytes:
+    """Return the Content-Type in lower case, without its parameters."""
+    return head.fields.get(b"content-type", b"").partition(b";")[0].strip(b" \t").lower()
+
+
 def _rule(head: Head) -> Rule:
-    given = head.fields.get(b"content-type", b"")
-    rule = _RULES_BY_TYPE.get(given) or _RULES_BY_TYPE.get(given.partition(b";")[0].strip(b" \t").lower())
+    given = media_type(head)
+    rule = _RULES_BY_TYPE.get(given)
     if rule is None:
         cure = "send Content-Type: text/plain or application/json, with curl: -H 'Content-Type: text/plain'"
-        if given.lower().startswith(_FORM):
+        if given == _FORM:
             raise RefusalError(415, f"the Content-Type is a form's, which curl sends by itself with -d: {cure}")
         raise RefusalError(415, f"the Content-Type is missing or not known: {cure}")
-    if head.fields.get(b"content-encoding", b"identity").lower() != b"identity":
-        raise RefusalError(415, "the body has a Content-Encoding, it would be stored as it is: send it without")
     return rule
 
 
-def _parameters(query: bytes) -> dict[bytes, bytes]:
+def read_parameters(query: bytes) -> dict[bytes, bytes]:
     """Return the query's parameters, names decoded and values raw. Unknown names are left to the caller."""
     found: dict[bytes, bytes] = {}
     for pair in query.split(b"&"):
@@ -162,13 +179,6 @@ def _partition(parameters: dict[bytes, bytes]) -> int:
     if _NUMBER.fullmatch(text) is None:
         raise RefusalError(400, "partition is no number: leave it out, or name one of the topic's, the first being 0")
     return int(text)
-
-
-def check_partition(asked: Attributes, partitions: int) -> None:
-    """Raise RefusalError 400 when a partition is asked for that the topic does not have."""
-    if asked.partition >= partitions:
-        last = partitions - 1
-        raise RefusalError(400, f"the topic has no partition {asked.partition}: its partitions are 0 to {last}")
 
 
 def _timestamp(parameters: dict[bytes, bytes]) -> int:

@@ -15,7 +15,7 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 REPORT_MARGIN_SECONDS: Final = 1.5
 """Kafka's client gives up so much before the request does, so that its report can still be the answer."""
 
-_BATCH_OVERHEAD_BYTES: Final = 16_384  # headers of a record fit the URI; framing and batch header are small
+_BATCH_OVERHEAD_BYTES: Final = 16_384  # headers of a record have 10 KiB; framing and batch header are small
 _BATCH_BYTES: Final = 1_000_000  # librdkafka's own default
 
 
@@ -56,7 +56,11 @@ class ProducerSettings(Settings):
     max_key_bytes: Annotated[int, Field(ge=0, le=1_048_576)] = 4096
     """Largest record key, decoded."""
     max_message_bytes: Annotated[int, Field(ge=1, le=104_857_600)] = 65_536
-    """Largest body."""
+    """Largest record value, and so the largest body that is one."""
+    max_request_bytes: Annotated[int, Field(ge=1, le=33_554_432)] = 1_048_576
+    """Largest body that carries records in lines or in an envelope."""
+    max_records_per_request: Annotated[int, Field(ge=1, le=10_000)] = 1000
+    """Most records in one body."""
     in_flight_records: Annotated[int, Field(ge=1, le=1_000_000)] = 5000
     """Records that may wait for Kafka's confirmation at a time. Each ServiceID may have as many as are left free."""
     in_flight_bytes: Annotated[int, Field(ge=1, le=1_073_741_824)] = 50_331_648
@@ -85,6 +89,8 @@ class ProducerSettings(Settings):
         return Limits(
             key_bytes=self.max_key_bytes,
             message_bytes=self.max_message_bytes,
+            request_bytes=self.max_request_bytes,
+            request_records=self.max_records_per_request,
             request_seconds=self.request_timeout_seconds,
         )
 
@@ -117,6 +123,7 @@ def producer_config(settings: ProducerSettings) -> dict[str, Any]:
     """Return librdkafka's configuration of a producer, but for its linger."""
     largest = settings.max_message_bytes + settings.max_key_bytes + _BATCH_OVERHEAD_BYTES
     window_bytes = settings.in_flight_bytes + settings.in_flight_records * settings.max_key_bytes
+    many_bytes = settings.max_request_bytes + settings.max_records_per_request * settings.max_key_bytes
     return client_config(settings) | {
         "acks": "all",
         "enable.idempotence": True,
@@ -124,6 +131,6 @@ def producer_config(settings: ProducerSettings) -> dict[str, Any]:
         "message.timeout.ms": int((settings.request_timeout_seconds - REPORT_MARGIN_SECONDS) * 1000),
         "message.max.bytes": max(_BATCH_BYTES, largest),
         # above the window with the one request that may exceed it, so that it is the window that refuses
-        "queue.buffering.max.messages": settings.in_flight_records + 2 * settings.max_message_bytes,
-        "queue.buffering.max.kbytes": (window_bytes + 2 * largest) // 1024 + 1,
+        "queue.buffering.max.messages": settings.in_flight_records + 2 * settings.max_records_per_request,
+        "queue.buffering.max.kbytes": (window_bytes + 2 * max(largest, many_bytes)) // 1024 + 1,
     }

@@ -88,6 +88,8 @@ async def test_defaults_appear_in_what_is_stored_but_not_where_another_field_may
     assert spec["restProducer"]["limits"] == {
         "maxKeyBytes": 4096,
         "maxMessageBytes": 65536,
+        "maxRequestBytes": 1048576,
+        "maxRecordsPerRequest": 1000,
         "requestTimeoutSeconds": 10,
     }
     assert spec["restProducer"]["service"] == {"type": "ClusterIP"}

@@ -81,7 +81,7 @@ async def visit(producer: ProducerProcess) -> AsyncIterator[Visitor]:
             page = await browser.new_page(viewport=size, color_scheme=scheme, ignore_https_errors=True)
             seen = Visit(page, producer.url)
             await page.goto(producer.url)
-            await page.get_by_text("Store one record").wait_for()
+            await page.get_by_text("Store one record, or one a line").wait_for()
             return seen
 
         yield opened

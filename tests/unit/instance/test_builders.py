@@ -224,10 +224,12 @@ def test_the_producer_rolls_without_a_gap_and_outlives_its_own_drain() -> None:
 def test_the_producer_understands_every_variable_that_it_is_given(ca: CASource | None) -> None:
     access = KafkaAccess("kafka:9093", "SCRAM-SHA-256", "kafka-admin", ca)
     limits = {"maxKeyBytes": 10, "maxMessageBytes": 20, "requestTimeoutSeconds": 30}
+    limits |= {"maxRequestBytes": 40, "maxRecordsPerRequest": 50}
 
     settings = read(ProducerSettings, producer_pods.environment(instance(EXTERNAL, limits=limits), access, Logging()))
 
     assert (settings.max_key_bytes, settings.max_message_bytes, settings.request_timeout_seconds) == (10, 20, 30)
+    assert (settings.max_request_bytes, settings.max_records_per_request) == (40, 50)
     assert (settings.kafka_ca_file is None) == (ca is None)
 
 

@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from eventstreams.producer.answers import RefusalError
-from eventstreams.producer.framing import Chunked, check_prefix, read_head
+from eventstreams.producer.framing import Chunked, Room, check_prefix, read_head
 from eventstreams.producer.limits import Limits
 
 LIMITS = Limits(message_bytes=1000, head_bytes=12_000)
@@ -64,7 +64,7 @@ def test_the_first_fault_is_the_same_however_a_head_arrives(parts: list[bytes], 
 @given(st.lists(st.binary(min_size=1, max_size=50), max_size=8), st.lists(st.integers(1, 20), min_size=1, max_size=9))
 def test_any_body_in_any_chunks_and_any_pieces_is_decoded(chunks: list[bytes], steps: list[int]) -> None:
     coded = b"".join(b"%x;a=b\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\nX: y\r\n\r\n"
-    decoder, at, rest = Chunked(LIMITS), 0, b"GET"
+    decoder, at, rest = Chunked(LIMITS, Room(LIMITS.message_bytes)), 0, b"GET"
     text = coded + rest
 
     while not decoder.is_complete:
@@ -77,7 +77,7 @@ def test_any_body_in_any_chunks_and_any_pieces_is_decoded(chunks: list[bytes], s
 
 def first_chunk_fault(text: bytes, step: int) -> str | None:
     """Feed `text` in steps to a decoder, and return the refusal."""
-    decoder = Chunked(LIMITS)
+    decoder = Chunked(LIMITS, Room(LIMITS.message_bytes))
     try:
         for start in range(0, len(text), step):
             if not decoder.is_complete:
@@ -107,7 +107,7 @@ def test_the_first_fault_of_a_chunked_body_is_the_same_however_it_arrives(parts:
 @pytest.mark.parametrize("text", [b"1;" + b"x" * 300 + b"\r\n", b"0\r\nX: " + b"y" * 12_000 + b"\r\n\r\n", b"3e9\r\n"])
 @pytest.mark.parametrize("step", [1, 20_000])
 def test_the_lines_of_a_chunked_body_are_bounded(text: bytes, step: int) -> None:
-    decoder = Chunked(LIMITS)
+    decoder = Chunked(LIMITS, Room(LIMITS.message_bytes))
 
     def feed() -> None:
         for start in range(0, len(text), step):

@@ -12,17 +12,23 @@ from typing import Any
 import pytest
 from openapi_spec_validator import validate
 
-from eventstreams.producer import request
+from eventstreams.producer import request, routes
 from eventstreams.producer.api_pages import pages
+from eventstreams.producer.cloud_v2 import CloudV2
 from eventstreams.producer.delivery import _NOT_STORED
+from eventstreams.producer.formats import Format
+from eventstreams.producer.framing import Head
+from eventstreams.producer.kafka_rest import FORMATS
 from eventstreams.producer.limits import Limits
-from eventstreams.producer.openapi import STATUSES, document
+from eventstreams.producer.ndjson import NDJSON
+from eventstreams.producer.openapi import PLAIN_STATUSES, STATUSES, document
 from unit.producer.rig import LIMITS, Rig
 
 ROOT = Path(__file__).parents[3]
 CODE = tuple((ROOT / "operator/eventstreams/producer").glob("*.py"))
 DOCUMENT = document(Limits())
-PRODUCE = DOCUMENT["paths"]["/topics/{topic}/records"]["post"]
+PATHS = DOCUMENT["paths"]
+PRODUCE = PATHS["/topics/{topic}/records"]["post"]
 
 
 def calls(*names: str) -> Iterator[ast.Call]:
@@ -37,7 +43,14 @@ def refusals() -> set[int]:
     """Return every status that the code refuses with."""
     arguments = (argument for call in calls("RefusalError", "LaterError", "bad") for argument in ast.walk(call))
     literals = {node.value for node in arguments if isinstance(node, ast.Constant) and isinstance(node.value, int)}
-    return {400, 401, 503} | {status for status, _ in _NOT_STORED.values()} | {one for one in literals if one >= 400}
+    formats: list[Format] = [*FORMATS.values(), CloudV2(), NDJSON()]
+    too_large = {form.too_large for form in formats}
+    return (
+        {400, 401, 503}
+        | too_large
+        | {status for status, _ in _NOT_STORED.values()}
+        | {one for one in literals if one >= 400}
+    )
 
 
 def test_the_document_is_valid_openapi_3_1() -> None:
@@ -62,7 +75,20 @@ def test_the_document_has_every_query_parameter_of_a_record() -> None:
 
 def test_the_document_has_every_status_that_the_code_refuses_with() -> None:
     assert refusals() == set(STATUSES)
-    assert set(PRODUCE["responses"]) == {"200", *map(str, STATUSES)}
+    assert set(PRODUCE["responses"]) == {"200", *map(str, PLAIN_STATUSES)}
+    assert set(PATHS["/topics/{topic}"]["post"]["responses"]) == {"200", *map(str, STATUSES)}
+    assert set(PATHS["/v2/topics/{topic}/records"]["post"]["responses"]) == {"200", *map(str, PLAIN_STATUSES)}
+
+
+def test_the_document_has_every_path_that_takes_records_with_its_content_types() -> None:
+    asked = {path: item["post"]["requestBody"]["content"] for path, item in PATHS.items() if "post" in item}
+
+    for path in asked:
+        target = path.replace("{topic}", "orders").encode()
+        assert routes.find(Head(b"POST", target, {}, 1, chunked=False, keep_alive=True, expects_continue=False))
+    assert len(asked) == len(routes.ROUTES)
+    assert set(asked["/topics/{topic}"]) == {name.decode() for name in FORMATS}
+    assert set(asked["/v2/topics/{topic}/records"]) == {"application/json"}
 
 
 def test_the_reference_has_the_documents_statuses() -> None:
@@ -81,14 +107,23 @@ def test_the_document_has_every_path_that_is_answered_without_a_key() -> None:
 
 
 def test_the_document_has_the_limits_of_the_process() -> None:
-    limits = Limits(key_bytes=17, message_bytes=23)
+    limits = Limits(key_bytes=17, message_bytes=23, request_bytes=29, request_records=31)
 
     shown = document(limits)
 
-    assert shown["x-limits"].items() >= {"key_bytes": 17, "message_bytes": 23}.items()
+    assert (
+        shown["x-limits"].items()
+        >= {
+            "key_bytes": 17,
+            "message_bytes": 23,
+            "request_bytes": 29,
+            "request_records": 31,
+        }.items()
+    )
     text = json.dumps(shown["paths"])
     assert "17 bytes" in text
     assert "23 bytes" in text
+    assert "29 bytes and 31 records" in text
 
 
 @pytest.mark.parametrize("path", ["/openapi.json", "/"])

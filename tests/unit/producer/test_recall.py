@@ -22,6 +22,8 @@ LINES = [
         "/topics/%6Frders/records",
         "/topics/other/records",
         "/topics/../records",
+        "/topics/orders",
+        "/v2/topics/orders/records",
         "http://es/topics/orders/records",
         "/ready",
     )
@@ -30,7 +32,7 @@ LINES = [
 BLOCKS = [
     f"Host: es\r\nAuthorization: Bearer {key}\r\nContent-Type: {kind}\r\n{further}\r\n"
     for key in (KEY.reveal(), OTHER_KEY.reveal())
-    for kind in ("text/plain", "application/json", "a/b")
+    for kind in ("text/plain", "application/json", "application/x-ndjson", "a/b")
     for further in (
         "Content-Length: 1\r\n",
         "Content-Length: 0\r\n",

@@ -17,9 +17,11 @@ from eventstreams.producer.json_text import check_json
 from eventstreams.producer.keys import Grant
 from eventstreams.producer.limits import Limits
 from eventstreams.producer.record import ANY_PARTITION, LAST_TIMESTAMP_MS
-from eventstreams.producer.request import Order, order, topic_of
+from eventstreams.producer.request import BatchOrder, Order, order
+from eventstreams.producer.routes import ROUTES, Route, find
 
 LIMITS = Limits()
+RECORDS, KAFKA_REST, CLOUD_V2 = ROUTES
 GRANT = Grant("key-id", frozenset(), frozenset({"orders"}), (), 0.0, Account())
 
 
@@ -30,7 +32,7 @@ def head(query: str = "", content_type: str = "text/plain", **fields: str) -> He
     return Head(b"POST", target, raw, 5, chunked=False, keep_alive=True, expects_continue=False)
 
 
-def ordered(query: str = "", **fields: str) -> Order:
+def ordered(query: str = "", **fields: str) -> Order | BatchOrder:
     return order(head(query, **fields), "orders", GRANT, LIMITS)
 
 
@@ -41,23 +43,41 @@ def refused(query: str = "", **fields: str) -> int:
 
 
 @pytest.mark.parametrize(
-    ("target", "topic"),
+    ("target", "route", "topic"),
     [
-        ("/topics/a/records", "a"),
-        ("/topics/a.B_c-1/records?key=x", "a.B_c-1"),
-        ("/topics/%61/records", "a"),
-        ("/topics//records", None),
-        ("/topics/records", None),
-        ("/topics/a/records/", None),
-        ("/Topics/a/records", None),
-        ("/alive", None),
+        ("/topics/a/records", RECORDS, "a"),
+        ("/topics/a.B_c-1/records?key=x", RECORDS, "a.B_c-1"),
+        ("/topics/%61/records", RECORDS, "a"),
+        ("/topics/a", KAFKA_REST, "a"),
+        ("/topics/%61?async=true", KAFKA_REST, "a"),
+        ("/topics/records", KAFKA_REST, "records"),
+        ("/v2/topics/a/records", CLOUD_V2, "a"),
     ],
 )
-def test_the_path_names_the_topic(target: str, topic: str | None) -> None:
+def test_the_path_names_the_topic_and_the_convention(target: str, route: Route, topic: str) -> None:
     asked = head()
     asked.target = target.encode()
 
-    assert topic_of(asked) == topic
+    assert find(asked) == (route, topic)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/topics//records",
+        "/topics",
+        "/topics/",
+        "/topics/a/",
+        "/topics/a/records/",
+        "/Topics/a/records",
+        "/v2/topics/a",
+    ],
+)
+def test_other_paths_take_no_records(target: str) -> None:
+    asked = head()
+    asked.target = target.encode()
+
+    assert find(asked) is None
 
 
 @pytest.mark.parametrize("topic", ["a/b", "..", ".", "a b", "é", "x" * 250, "a\n", "%zz"])
@@ -255,7 +275,10 @@ def test_a_schema_is_404_because_there_is_no_registry() -> None:
     ],
 )
 def test_each_content_type_of_the_contract_is_taken(content_type: str, *, is_json: bool) -> None:
-    assert ordered(content_type=content_type).is_json is is_json
+    asked = ordered(content_type=content_type)
+
+    assert isinstance(asked, Order)
+    assert asked.is_json is is_json
 
 
 @pytest.mark.parametrize(

@@ -34,10 +34,12 @@ def test_settings_that_cannot_be_are_refused_by_name(change: dict[str, str], say
 
 def test_the_limits_follow_the_settings() -> None:
     given = {"MAX_KEY_BYTES": "1", "MAX_MESSAGE_BYTES": "2", "REQUEST_TIMEOUT_SECONDS": "3"}
+    given |= {"MAX_REQUEST_BYTES": "4", "MAX_RECORDS_PER_REQUEST": "5"}
 
     limits = read(ProducerSettings, LEAST | {f"EVENTSTREAMS_{name}": value for name, value in given.items()}).limits
 
     assert (limits.key_bytes, limits.message_bytes, limits.request_seconds) == (1, 2, 3)
+    assert (limits.request_bytes, limits.request_records) == (4, 5)
 
 
 def test_kafkas_client_is_idempotent_waits_for_all_and_gives_up_before_the_request_does(tmp_path: Path) -> None:
@@ -57,6 +59,13 @@ def test_kafkas_client_is_idempotent_waits_for_all_and_gives_up_before_the_reque
     assert config["message.timeout.ms"] == 8500
     assert config["message.max.bytes"] > 2_000_000
     assert (config["sasl.username"], config["sasl.password"]) == ("es.a.rest", "secret")
+
+
+@pytest.mark.parametrize("setting", ["MAX_MESSAGE_BYTES", "MAX_REQUEST_BYTES"])
+def test_the_largest_request_fits_into_the_queue_of_kafkas_client(setting: str) -> None:
+    config = producer_config(read(ProducerSettings, LEAST | {f"EVENTSTREAMS_{setting}": "33554432"}))
+
+    assert config["queue.buffering.max.kbytes"] * 1024 >= 2 * 33_554_432
 
 
 def test_help_teaches_every_setting(capsys: pytest.CaptureFixture[str]) -> None:

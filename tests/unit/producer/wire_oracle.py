@@ -19,7 +19,8 @@ import h11
 from eventstreams.producer import exchange as meeting
 from eventstreams.producer.answers import Answer, RefusalError
 from eventstreams.producer.connection import Connection
-from eventstreams.producer.framing import Head
+from eventstreams.producer.exchange import Task
+from eventstreams.producer.framing import Head, Room
 from eventstreams.producer.limits import Limits
 from eventstreams.producer.turns import Turns
 from unit.producer.rig import Wire
@@ -91,7 +92,10 @@ class Recorder:
             exchange.finish(Answer(200, b"HTTP/1.1 200 OK\r\nX-Number: %d\r\nContent-Length: 1\r\n" % number, b"."))
         return bool(waiting)
 
-    def refused(self, refusal: RefusalError) -> Answer:
+    def room(self, _task: Task) -> Room:
+        return Room(LIMITS.message_bytes)
+
+    def refused(self, refusal: RefusalError, _task: Task) -> Answer:
         assert refusal.status < 500 or refusal.status in {501, 505}, refusal.message
         self.view.fate, self.view.why = Fate.REFUSED, f"{refusal.status} {refusal.message}"
         return Answer(refusal.status, b"HTTP/1.1 %d X\r\nContent-Length: 0\r\n" % refusal.status, b"")

@@ -129,6 +129,8 @@ def environment(instance: EventStreamsInstance, kafka: KafkaAccess, logging: Log
         "METRICS_PORT": str(names.PRODUCER_METRICS_PORT),
         "MAX_KEY_BYTES": str(producer.limits.max_key_bytes),
         "MAX_MESSAGE_BYTES": str(producer.limits.max_message_bytes),
+        "MAX_REQUEST_BYTES": str(producer.limits.max_request_bytes),
+        "MAX_RECORDS_PER_REQUEST": str(producer.limits.max_records_per_request),
         "REQUEST_TIMEOUT_SECONDS": str(producer.limits.request_timeout_seconds),
         "DRAIN_SECONDS": str(drain_seconds_of(producer)),
         "LOG_FORMAT": logging.format,
