@@ -4,7 +4,7 @@
     python -m perf.ours no-kafka        and the delivery answers by itself: the floor of the front end
     python -m perf.ours no-kafka no-auth | no-metrics | access-log    and one feature less, or more: what it costs
     python -m perf.ours watching        the cluster that BENCH_CLUSTER describes, as if this were a pod of it
-    python -m perf.ours crowd=N         records in flight from which the producer with linger 1 ms is used
+    python -m perf.ours crowd=N         records in flight of one owner from which they wait for company
 
 Each replacement is one attribute, named where it is set.
 """
@@ -139,7 +139,7 @@ def watching() -> None:
 
 def crowd(records: int) -> None:
     setattr(delivery, "CROWD", records)  # noqa: B010
-    setattr(delivery, "QUICK_MOST", max(delivery.QUICK_MOST, records))  # noqa: B010
+    setattr(delivery, "QUICK_MOST", max(records, delivery.QUICK_MOST))  # noqa: B010
 
 
 CHANGES: Final[dict[str, Callable[[], None]]] = {

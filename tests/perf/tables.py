@@ -36,9 +36,9 @@ FEATURES: Final = {
 FLOORS: Final = (NO_KAFKA, *FEATURES)
 CROWD: Final = {
     f"{OURS} crowd=1000000": "0 ms always",
-    f"{OURS} crowd=0": "1 ms always",
+    f"{OURS} crowd=0": "0.5 ms always",
     OURS: "adaptive, as it is",
-    f"{OURS} crowd=16": "adaptive, from 16 in flight",
+    f"{OURS} crowd=4": "adaptive, from 4 in flight",
 }
 LINGERS_MS: Final = (0, 1, 5)
 

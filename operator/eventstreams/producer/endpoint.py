@@ -20,7 +20,7 @@ from eventstreams.producer.allowance import LaterError, Window
 from eventstreams.producer.answers import JSON, Answer, Answers, RefusalError, unavailable
 from eventstreams.producer.batch import Batch
 from eventstreams.producer.credentials import BEARER_CHALLENGE, CHALLENGE, credentials
-from eventstreams.producer.delivery import Lane, Ticket, refusal_of
+from eventstreams.producer.delivery import Lane, Owner, Ticket, refusal_of
 from eventstreams.producer.exchange import Exchange, Task
 from eventstreams.producer.formats import Bounds, Outcome, check_partition
 from eventstreams.producer.framing import Head, Room
@@ -49,7 +49,7 @@ class Sender(Protocol):
     """What the endpoint needs of the delivery."""
 
     def send(
-        self, topic: str, value: bytes | None, beside: Attributes, ticket: Ticket, lane: Lane | None, own: int
+        self, topic: str, value: bytes | None, beside: Attributes, ticket: Ticket, lane: Lane | None, owner: Owner
     ) -> Lane: ...
 
 
@@ -86,7 +86,7 @@ class Pending:
     def send(self, sender: Sender) -> None:
         """Give the record to Kafka's client, whose report answers the request. Raises RefusalError if it takes none."""
         order, client = self.order, self.exchange.client
-        client.lane = sender.send(order.topic, self.body, order, self, client.lane, order.grant.account.records)
+        client.lane = sender.send(order.topic, self.body, order, self, client.lane, order.grant.account)
 
     def stored(self, partition: int, offset: int, timestamp_ms: int) -> None:
         """Answer 200."""
@@ -126,10 +126,10 @@ class PendingBatch:
 
     def send(self, sender: Sender) -> None:
         """Give all records to Kafka's client, whose last report answers the request."""
-        topic, client, owned = self.order.topic, self.exchange.client, self.order.grant.account.records
+        topic, client, owner = self.order.topic, self.exchange.client, self.order.grant.account
 
         def send(record: Record, ticket: Ticket) -> None:
-            client.lane = sender.send(topic, record.value, record, ticket, client.lane, owned)
+            client.lane = sender.send(topic, record.value, record, ticket, client.lane, owner)
 
         Batch(self._records, self._done).send(send)
 

@@ -13,7 +13,7 @@ from eventstreams.producer import api_pages
 from eventstreams.producer.allowance import Window
 from eventstreams.producer.answers import Answers, RefusalError
 from eventstreams.producer.connection import Connection
-from eventstreams.producer.delivery import Lane, Ticket
+from eventstreams.producer.delivery import Lane, Owner, Ticket
 from eventstreams.producer.endpoint import Endpoint
 from eventstreams.producer.keys import Keys
 from eventstreams.producer.limits import Limits
@@ -112,7 +112,7 @@ class Kafka:
             then()
 
     def send(
-        self, topic: str, value: bytes | None, beside: Attributes, ticket: Ticket, lane: Lane | None, _own: int
+        self, topic: str, value: bytes | None, beside: Attributes, ticket: Ticket, lane: Lane | None, _owner: Owner
     ) -> Lane:
         if self.refusal is not None:
             raise self.refusal

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -119,11 +120,17 @@ class Ticket:
         self.outcome = error.name()
 
 
+@dataclass
+class Owner:
+    records: int = 0
+    crowded_until: float = 0.0
+
+
 class Rig:
     def __init__(self) -> None:
         self.made: list[Producer] = []
         self.makes_none = 0
-        self.own = 0
+        self.owner = Owner()
         self.delivery = Delivery({"sasl.username": "a"}, asyncio.get_running_loop(), self.make)
 
     def make(self, config: Config) -> KafkaProducer:
@@ -134,9 +141,10 @@ class Rig:
         self.made.append(producer)
         return producer
 
-    def send(self, ticket: Ticket, lane: Any = None, own: int | None = None) -> Any:
-        self.own += 1
-        return self.delivery.send("orders", b"v", Attributes(), ticket, lane, self.own if own is None else own)
+    def send(self, ticket: Ticket, lane: Any = None, owner: Owner | None = None) -> Any:
+        owner = owner or self.owner
+        owner.records += 1
+        return self.delivery.send("orders", b"v", Attributes(), ticket, lane, owner)
 
     async def close(self) -> None:
         for producer in self.made:
@@ -198,22 +206,38 @@ async def test_a_few_records_go_at_once_and_a_crowd_waits_for_company() -> None:
 
     quick, crowd = rig.made
 
-    assert (quick.config["linger.ms"], crowd.config["linger.ms"]) == (0, 1)
+    assert (quick.config["linger.ms"], crowd.config["linger.ms"]) == (0, 0.5)
     assert (len(quick), len(crowd)) == (CROWD, 3)
+    await rig.close()
+
+
+async def test_what_was_a_crowd_a_moment_ago_still_waits_for_company() -> None:
+    rig, loop = Rig(), asyncio.get_running_loop()
+    rig.owner.records = CROWD
+    rig.send(Ticket())
+    rig.owner.records = 0
+    rig.send(Ticket())
+    assert [len(producer) for producer in rig.made] == [0, 2]
+    assert rig.owner.crowded_until > loop.time()
+
+    rig.owner.crowded_until = loop.time()
+    rig.send(Ticket())
+
+    assert [len(producer) for producer in rig.made] == [1, 2]
     await rig.close()
 
 
 async def test_a_crowd_of_one_owner_is_no_crowd_of_another_until_there_are_many_of_them() -> None:
     rig = Rig()
-    for _ in range(QUICK_MOST):
+    for _ in range(CROWD + 3):
         rig.send(Ticket())
     quick, crowd = rig.made
-    assert (len(quick), len(crowd)) == (CROWD, QUICK_MOST - CROWD)
+    assert (len(quick), len(crowd)) == (CROWD, 3)
 
     for _ in range(QUICK_MOST):
-        rig.send(Ticket(), own=1)
+        rig.send(Ticket(), owner=Owner())
 
-    assert (len(quick), len(crowd)) == (QUICK_MOST, QUICK_MOST)
+    assert (len(quick), len(crowd)) == (QUICK_MOST, CROWD + 3)
     await rig.close()
 
 
