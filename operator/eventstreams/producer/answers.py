@@ -108,7 +108,7 @@ class Answers:
         told = b', "Comment": "%b"' % comment if comment else b""
         body = _METADATA % (topic.encode(), self._stamp, millis, partition, offset, told)
         self.date()
-        return Answer(200, self._stored % len(body), body)
+        return Answer._make((200, self._stored % len(body), body))  # half the time of Answer(…)
 
     def refused(self, refusal: RefusalError, incident: str) -> Answer:
         """Return the error answer for a refusal."""

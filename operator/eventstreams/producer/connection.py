@@ -189,10 +189,10 @@ class Connection(asyncio.Protocol):
 
     def _read(self, data: bytes) -> None:
         """Take from `data` what is complete, as long as answers have room; the rest is held."""
-        had_held, at, size = bool(self._held), 0, len(data)
+        had_held, at, size, due = bool(self._held), 0, len(data), self._due
         self._is_parsing = True
         try:
-            while at < size and self._has_room:
+            while at < size and self._can_write and len(due) < self._room:
                 if self._state is State.HEAD:
                     after = self._read_head(data, at)
                 elif self._state is State.BODY:

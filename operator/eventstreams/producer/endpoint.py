@@ -9,7 +9,7 @@ A plain record is a Pending, the records that a format finds in a body are a Pen
 import json
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Protocol
+from typing import Final, Protocol
 
 from confluent_kafka import KafkaError
 from typing_extensions import override
@@ -65,9 +65,10 @@ class Health(Protocol):
 
 
 class Pending:
-    """A record on its way, and the request that waits for it. `weight` is records and bytes, for the window."""
+    """A record on its way, and the request that waits for it. `count` and `size` are records and bytes in flight."""
 
-    __slots__ = ("_endpoint", "body", "comment", "exchange", "order", "weight")
+    __slots__ = ("_endpoint", "body", "comment", "exchange", "order", "size")
+    count: Final = 1
 
     def __init__(self, endpoint: "Endpoint", exchange: Exchange, order: Order, body: bytes) -> None:
         self._endpoint = endpoint
@@ -75,7 +76,7 @@ class Pending:
         self.order = order
         self.body = body
         self.comment = b""
-        self.weight = 1, len(body)
+        self.size = len(body)
 
     def check(self, limits: Limits, partitions: int) -> None:  # noqa: ARG002  as PendingBatch
         """Raise RefusalError for what is wrong with the body, or asks for what the topic does not have."""
@@ -90,15 +91,14 @@ class Pending:
 
     def stored(self, partition: int, offset: int, timestamp_ms: int) -> None:
         """Answer 200."""
-        endpoint = self._endpoint
-        endpoint.window.give(self.order.grant.account, 1, len(self.body))
-        endpoint.tally.record_bytes += len(self.body)
-        answer = endpoint.answers.stored(self.order.topic, partition, offset, timestamp_ms, self.comment)
-        self.exchange.finish(answer)
+        endpoint, order = self._endpoint, self.order
+        endpoint.window.give(order.grant.account, 1, self.size)
+        endpoint.tally.record_bytes += self.size
+        self.exchange.finish(endpoint.answers.stored(order.topic, partition, offset, timestamp_ms, self.comment))
 
     def failed(self, error: KafkaError) -> None:
         """Answer what a failed delivery means."""
-        self._endpoint.window.give(self.order.grant.account, 1, len(self.body))
+        self._endpoint.window.give(self.order.grant.account, 1, self.size)
         self.refuse(refusal_of(error))
 
     def refuse(self, refusal: RefusalError) -> None:
@@ -109,7 +109,7 @@ class Pending:
 class PendingBatch:
     """The records of a body on their way, and the request that waits for them all; otherwise as Pending."""
 
-    __slots__ = ("_endpoint", "_records", "body", "exchange", "order", "weight")
+    __slots__ = ("_endpoint", "_records", "body", "count", "exchange", "order", "size")
 
     def __init__(self, endpoint: "Endpoint", exchange: Exchange, order: BatchOrder, body: bytes) -> None:
         self._endpoint = endpoint
@@ -117,12 +117,12 @@ class PendingBatch:
         self.order = order
         self.body = body
         self._records: Sequence[Record] = ()
-        self.weight = 0, 0
+        self.count = self.size = 0
 
     def check(self, limits: Limits, partitions: int) -> None:
         """Find the records in the body. Raises RefusalError for what is wrong with it."""
         self._records = self.order.format.records(self.body, self.order, Bounds(limits, partitions))
-        self.weight = len(self._records), sum(len(one.value or b"") for one in self._records)
+        self.count, self.size = len(self._records), sum(len(one.value or b"") for one in self._records)
 
     def send(self, sender: Sender) -> None:
         """Give all records to Kafka's client, whose last report answers the request."""
@@ -139,7 +139,7 @@ class PendingBatch:
 
     def _done(self, outcomes: Sequence[Outcome]) -> None:
         endpoint, order = self._endpoint, self.order
-        endpoint.window.give(order.grant.account, *self.weight)
+        endpoint.window.give(order.grant.account, self.count, self.size)
         told = zip(self._records, outcomes, strict=True)
         endpoint.tally.record_bytes += sum(len(one.value or b"") for one, of in told if isinstance(of, Stored))
         try:
@@ -233,17 +233,24 @@ class Endpoint(PageSite):
             except LaterError as refusal:
                 self._refuse_later(pending, refusal)
                 return
-        if self._topics.find(task.topic) is not None or self._topics.is_away:
-            self._send(pending)
-        elif not self._topics.ask(task.topic, partial(self._send, pending)):
+        partitions = self._topics.find(task.topic)
+        if partitions is not None or self._topics.is_away:
+            self._send(pending, partitions)
+        elif not self._topics.ask(task.topic, partial(self._send_now, pending)):
             pending.refuse(unavailable("too many requests wait for topics that are not known yet"))
 
-    def _send(self, pending: Pending | PendingBatch) -> None:
-        """Send what a request asks for, or say now why not."""
-        order = pending.order
+    def _send_now(self, pending: Pending | PendingBatch) -> None:
+        """Send what waited until Kafka told of the topic, or did not in time."""
+        self._send(pending, self._topics.find(pending.order.topic))
+
+    def _send(self, pending: Pending | PendingBatch, partitions: int | None) -> None:
+        """Send what a request asks for, or say now why not. `partitions` is what is known of its topic."""
+        account = pending.order.grant.account
         try:
-            pending.check(self._limits, self._partitions(order.topic, pending.body))
-            self.window.take(order.grant.account, *pending.weight)
+            if not partitions or not pending.body or self._topics.is_away:
+                raise self._why_not(partitions)
+            pending.check(self._limits, partitions)
+            self.window.take(account, pending.count, pending.size)
         except LaterError as refusal:
             self._refuse_later(pending, refusal)
             return
@@ -253,7 +260,7 @@ class Endpoint(PageSite):
         try:
             pending.send(self._sender)
         except RefusalError as refusal:
-            self.window.give(order.grant.account, *pending.weight)
+            self.window.give(account, pending.count, pending.size)
             pending.refuse(refusal)
 
     def _refuse_later(self, pending: Pending | PendingBatch, refusal: LaterError) -> None:
@@ -270,18 +277,15 @@ class Endpoint(PageSite):
         super().sweep(now)
         self.window.look()
 
-    def _partitions(self, topic: str, body: bytes) -> int:
-        """Return how many partitions the topic has. Raises RefusalError 404, 411 or 503."""
-        partitions = self._topics.find(topic)
+    def _why_not(self, partitions: int | None) -> RefusalError:
+        """Return why nothing is sent: 404, 503, or else 411."""
         if partitions == 0:
-            raise RefusalError(404, "the topic does not exist: create it, or correct the path")
+            return RefusalError(404, "the topic does not exist: create it, or correct the path")
         if self._topics.is_away:
-            raise unavailable("Kafka does not answer", retry_after_seconds=2)
+            return unavailable("Kafka does not answer", retry_after_seconds=2)
         if partitions is None:
-            raise unavailable("Kafka does not say whether the topic exists")
-        if not body:
-            raise RefusalError(411, "the request has no data: send a body")
-        return partitions
+            return unavailable("Kafka does not say whether the topic exists")
+        return RefusalError(411, "the request has no data: send a body")
 
     @override
     def room(self, task: Task) -> Room:
