@@ -1,5 +1,7 @@
 """The chart as Helm renders it, and as the API server takes it."""
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,24 @@ def environment(manifests: list[Manifest]) -> dict[str, str]:
         one["name"]: one["value"] if "value" in one else one["valueFrom"]["fieldRef"]["fieldPath"]
         for one in container["env"]
     }
+
+
+Notes = Callable[..., str]
+"""What Helm tells who installs the chart with these values."""
+
+
+@pytest.fixture
+def notes(helm: Path, control_plane: Path, namespace: str, tmp_path: Path) -> Notes:
+    """Return the function that asks the API server to install a release and reads the notes; nothing is made."""
+
+    def told(**values: object) -> str:
+        given = written(tmp_path, {"crds": {"enabled": False}, "metrics": {"service": True}, **values})
+        access = ("--kubeconfig", control_plane, "-n", namespace)
+        ran = run(helm, "install", "eventstreams", CHART, "--dry-run=server", "-f", given, *access)
+        assert ran.returncode == 0, ran.stderr
+        return ran.stdout.rpartition("\nNOTES:\n")[2]
+
+    return told
 
 
 def test_helm_finds_nothing_to_complain_about(helm: Path) -> None:
@@ -155,17 +175,37 @@ def test_a_release_names_its_objects_without_saying_it_twice(helm: Path, release
     assert yaml.safe_load(ran.stdout)["metadata"]["name"] == name
 
 
-def test_the_api_server_takes_every_object_and_the_manifests_in_the_notes(
-    helm: Path, control_plane: Path, namespace: str, tmp_path: Path
-) -> None:
-    values = written(tmp_path, {"crds": {"enabled": False}, "metrics": {"service": True}})
-    access = ("--kubeconfig", control_plane, "-n", namespace)
-    ran = run(helm, "install", "eventstreams", CHART, "--dry-run=server", "-f", values, *access)
-    assert ran.returncode == 0, ran.stderr
-    notes = tmp_path / "notes.yaml"
-    notes.write_text(ran.stdout.rpartition("<<YAML\n")[2].partition("\nYAML\n")[0])
+def test_the_commands_in_the_notes_name_the_namespace_that_is_served(notes: Notes) -> None:
+    commands = re.findall(
+        r"kubectl (?:apply|wait|port-forward|get|describe) .*", notes(watchNamespaces=["shop", "bank"])
+    )
 
-    applied = run(binary("kubectl"), "apply", "--dry-run=server", "-f", notes, *access)
+    assert len(commands) == 7
+    assert [one for one in commands if " -n shop " not in f"{one} "] == []
+
+
+def test_the_commands_in_the_notes_name_no_namespace_when_all_are_served(notes: Notes, namespace: str) -> None:
+    told = notes()
+
+    assert re.findall(r"kubectl .* -n (\S+)", told) == [namespace]  # that of the operator's Deployment
+    assert "kubectl get esi,estopic,sid -A" in told
+
+
+@pytest.mark.parametrize(("namespaces", "says"), [([], False), (["shop"], True)], ids=["cluster-wide", "namespaces"])
+def test_the_notes_ask_for_hostnames_where_nodes_cannot_be_read(
+    notes: Notes, namespaces: list[str], says: bool
+) -> None:
+    assert ("restProducer.hostnames" in notes(watchNamespaces=namespaces)) is says
+
+
+def test_the_api_server_takes_every_object_and_the_manifests_in_the_notes(
+    notes: Notes, control_plane: Path, namespace: str, tmp_path: Path
+) -> None:
+    manifests = tmp_path / "notes.yaml"
+    manifests.write_text(notes().rpartition("<<YAML\n")[2].partition("\nYAML\n")[0])
+    access = ("--kubeconfig", control_plane, "-n", namespace)
+
+    applied = run(binary("kubectl"), "apply", "--dry-run=server", "-f", manifests, *access)
 
     assert applied.returncode == 0, applied.stderr
     assert len(applied.stdout.splitlines()) == 3
