@@ -75,7 +75,7 @@ class ServiceIDSpec(Model):
     instance_ref: InstanceReference
     """The instance that the keys are for. Never changes."""
     role: Role
-    """`viewer` reads, `editor` also produces, `operator` also manages the named topics."""
+    """On the REST producer `editor` and `operator` produce, `viewer` gets 403; rights to read and manage come later."""
     topics: Annotated[tuple[TopicPattern, ...], Field(min_length=1, max_length=100)]
     """Topic names, prefixes that end in `*` (`pay-*`), or `*` for every topic of the instance."""
     secret_name: Annotated[str | None, Field(min_length=1, max_length=253, pattern=rf"^{_LABEL}(\.{_LABEL})*$")] = None

@@ -122,7 +122,9 @@ async def iam_service_id_create(  # noqa: PLR0913  # one parameter per flag
     name: NameFlag = None,
     role: Annotated[
         service_ids.Role,
-        typer.Option("--role", help="viewer reads, editor also produces, operator also manages the topics."),
+        typer.Option(
+            "--role", help="editor and operator produce, viewer gets 403; rights to read and manage come later."
+        ),
     ],
     topic: Annotated[
         list[str] | None,
