@@ -4,9 +4,12 @@ server-side apply, which also needs `create` for an object that is not there yet
 Kubernetes' garbage collector.
 */}}
 {{- define "eventstreams.rules" -}}
-# our kinds: finalizers are part of the object, status is written by merge patch
+# our kinds: finalizers, which an instance has none of, are part of the object; status is written by merge patch
 - apiGroups: [eventstreams.dev]
-  resources: [eventstreamsinstances, topics, serviceids]
+  resources: [eventstreamsinstances]
+  verbs: [get, list, watch]
+- apiGroups: [eventstreams.dev]
+  resources: [topics, serviceids]
   verbs: [get, list, watch, patch]
 - apiGroups: [eventstreams.dev]
   resources: [eventstreamsinstances/status, topics/status, serviceids/status]

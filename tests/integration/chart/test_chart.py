@@ -23,6 +23,28 @@ CLUSTER_SCOPED = {
     "ValidatingAdmissionPolicy",
     "ValidatingAdmissionPolicyBinding",
 }
+RIGHTS = {
+    ("eventstreams.dev", "eventstreamsinstances"): "get list watch",
+    ("eventstreams.dev", "topics"): "get list patch watch",
+    ("eventstreams.dev", "serviceids"): "get list patch watch",
+    ("eventstreams.dev", "eventstreamsinstances/status"): "patch",
+    ("eventstreams.dev", "topics/status"): "patch",
+    ("eventstreams.dev", "serviceids/status"): "patch",
+    ("", "secrets"): "create delete get patch update",
+    ("", "configmaps"): "create get list patch update watch",
+    ("", "services"): "create get list patch watch",
+    ("", "serviceaccounts"): "create get patch",
+    ("", "pods"): "delete get list watch",
+    ("", "persistentvolumeclaims"): "get patch",
+    ("", "events"): "create",
+    ("apps", "deployments"): "create get list patch watch",
+    ("apps", "statefulsets"): "create get list patch watch",
+    ("rbac.authorization.k8s.io", "roles"): "create get patch",
+    ("rbac.authorization.k8s.io", "rolebindings"): "create get patch",
+    ("networking.k8s.io", "networkpolicies"): "create get patch",
+    ("policy", "poddisruptionbudgets"): "create delete get patch",
+}
+"""What the operator may do where it serves instances; test_rights.py runs it under this."""
 
 
 def environment(manifests: list[Manifest]) -> dict[str, str]:
@@ -107,6 +129,29 @@ def test_with_namespaces_named_nothing_cluster_wide_is_made_but_the_crds(render:
     assert {one["kind"] for one in manifests}.isdisjoint(CLUSTER_SCOPED)
     roles = {one["metadata"]["namespace"] for one in of_kind(manifests, "Role")}
     assert roles == {"shop", "bank", "es"}
+
+
+@pytest.mark.parametrize(
+    ("namespaces", "name", "more"),
+    [
+        ([], "es-eventstreams-operator", {("", "nodes"): "list"}),
+        (["shop"], "eventstreams-operator", {}),
+    ],
+    ids=["cluster-wide", "namespaces"],
+)
+def test_the_operator_has_exactly_the_rights_that_it_uses(
+    render: Render, namespaces: list[str], name: str, more: dict[tuple[str, str], str]
+) -> None:
+    roles = of_kind(render(watchNamespaces=namespaces), "Role", "ClusterRole")
+
+    (role,) = [one for one in roles if one["metadata"]["name"] == name]
+    granted = [
+        ((group, resource), " ".join(sorted(rule["verbs"])))
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    ]
+    assert sorted(granted) == sorted((RIGHTS | more).items())
 
 
 @pytest.mark.parametrize("namespaces", [[], ["shop"]], ids=["cluster-wide", "namespaces"])
