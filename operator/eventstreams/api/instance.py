@@ -199,7 +199,7 @@ class Kafka(Model):
 
 
 class ProducerLimits(Model):
-    """Limits of each request to the REST producer."""
+    """Limits of the REST producer: of each request, and of what each pod holds."""
 
     max_key_bytes: Annotated[int, Field(ge=1, le=1_048_576)] = 4096
     """Longest record key, in bytes after decoding."""
@@ -211,6 +211,10 @@ class ProducerLimits(Model):
     """Most records in one body."""
     request_timeout_seconds: Annotated[int, Field(ge=3, le=300)] = 10
     """Seconds until a record that Kafka has not acknowledged is answered with 408."""
+    in_flight_records: Annotated[int, Field(ge=1, le=1_000_000)] = 5000
+    """Records that may wait for Kafka's confirmation at a time, in each pod. Beyond: 503."""
+    in_flight_bytes: Annotated[int, Field(ge=1, le=1_073_741_824)] = 50_331_648
+    """The same in bytes of bodies. A pod holds each about twice: a higher value wants more memory in `resources`."""
 
 
 class ServiceType(Enum):
@@ -261,7 +265,9 @@ class RestProducer(Model):
     resources: Resources = Resources(requests={"cpu": "100m", "memory": "96Mi"}, limits={"memory": "256Mi"})
     """Compute resources of each pod."""
     limits: ProducerLimits = ProducerLimits()
-    """Limits of each request."""
+    """Limits of each request, and of what each pod holds."""
+    page: bool = True
+    """Serve the page at `/`, from which a person can send a record. `/openapi.json` is always there."""
     service: EndpointService = EndpointService()
     """The Service in front of the pods."""
     hostnames: Annotated[tuple[Hostname, ...], Field(max_length=20)] = ()

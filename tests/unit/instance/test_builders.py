@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventstreams.api.instance import EventStreamsInstance
+from eventstreams.api.instance import EventStreamsInstance, RestProducer
 from eventstreams.core import names
 from eventstreams.core.settings import read
 from eventstreams.instance import plan
@@ -224,13 +224,23 @@ def test_the_producer_rolls_without_a_gap_and_outlives_its_own_drain() -> None:
 def test_the_producer_understands_every_variable_that_it_is_given(ca: CASource | None) -> None:
     access = KafkaAccess("kafka:9093", "SCRAM-SHA-256", "kafka-admin", ca)
     limits = {"maxKeyBytes": 10, "maxMessageBytes": 20, "requestTimeoutSeconds": 30}
-    limits |= {"maxRequestBytes": 40, "maxRecordsPerRequest": 50}
+    limits |= {"maxRequestBytes": 40, "maxRecordsPerRequest": 50, "inFlightRecords": 60, "inFlightBytes": 70}
+    declared = instance(EXTERNAL, limits=limits, page=False)
 
-    settings = read(ProducerSettings, producer_pods.environment(instance(EXTERNAL, limits=limits), access, Logging()))
+    settings = read(ProducerSettings, producer_pods.environment(declared, access, Logging()))
 
     assert (settings.max_key_bytes, settings.max_message_bytes, settings.request_timeout_seconds) == (10, 20, 30)
     assert (settings.max_request_bytes, settings.max_records_per_request) == (40, 50)
+    assert (settings.in_flight_records, settings.in_flight_bytes, settings.page) == (60, 70, False)
     assert (settings.kafka_ca_file is None) == (ca is None)
+
+
+def test_an_instance_and_a_producer_of_its_own_have_the_same_defaults() -> None:
+    producer = RestProducer()
+
+    declared = producer.limits.model_dump() | {"page": producer.page}
+
+    assert declared == {name: ProducerSettings.model_fields[name].default for name in declared}
 
 
 def test_without_a_ca_secret_the_producer_trusts_the_public_cas() -> None:
