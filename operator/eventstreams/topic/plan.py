@@ -140,6 +140,11 @@ def differences(spec: TopicSpec, seen: Seen) -> tuple[_Difference, ...]:
     return tuple(found)
 
 
+def never_held(name: str) -> Note:
+    """Return what to say when a resource goes that no topic's id was recorded in: what Kafka has is not its own."""
+    return Note(Reason.TOPIC_KEPT, f"topic {name}, if there is one, stays in Kafka: this resource never held it")
+
+
 def _farewell(policy: DeletionPolicy, seen: Seen | None, standing: Standing) -> Plan:
     name = standing.name
     if seen is None or standing.recorded_id is None:

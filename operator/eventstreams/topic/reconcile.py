@@ -22,8 +22,8 @@ from eventstreams.kube.apis import TOPICS
 from eventstreams.runtime.context import Context
 from eventstreams.runtime.controller import Outcome, key_of_resource
 from eventstreams.topic.claims import Claimant, Names, holder
-from eventstreams.topic.place import Place, cluster_of, is_abandoned, place_of
-from eventstreams.topic.plan import Action, Create, Delete, Note, Plan, Seen, Standing, plan
+from eventstreams.topic.place import Place, agree, cluster_of, is_abandoned, place_of
+from eventstreams.topic.plan import Action, Create, Delete, Note, Plan, Seen, Standing, never_held, plan
 
 logger = logging.getLogger(__name__)
 
@@ -64,15 +64,15 @@ class TopicReconciler:
         if _is_deleting(resource):
             await self._let_go(resource)
             return None
-        place = place_of(resource, self._context)
-        if resource.spec.deletion_policy is DeletionPolicy.DELETE:
+        agree(resource)
+        if resource.spec.deletion_policy is DeletionPolicy.DELETE:  # before Kafka is needed, which may be away
             stored = await finalizer.add(self._context.kube, TOPICS, resource)
             if stored is not None:
                 resource = self._context.topics.store.put(stored)
         elif FINALIZER in resource.metadata.finalizers:
             await finalizer.drop(self._context.kube, TOPICS, resource)
             return None  # the change wakes the key again
-        return await self._keep(resource, place)
+        return await self._keep(resource, place_of(resource, self._context))
 
     def _changed(self, key: Key, before: Topic | None, after: Topic | None) -> None:
         """Keep the index, and hand a Kafka topic over when one of its claimants goes: the others look again."""
@@ -107,19 +107,20 @@ class TopicReconciler:
         """
         if FINALIZER not in resource.metadata.finalizers:
             return
-        has_business = (
-            resource.spec.deletion_policy is DeletionPolicy.DELETE
-            and resource.status.topic_id is not None
-            and not is_abandoned(resource, self._context)
-        )
-        if has_business:
-            place = place_of(resource, self._context)
-            seen = await self._seen(resource, await place.admin.describe(resource.topic_name), place.admin)
-            todo = plan(resource.spec, seen, self._standing(resource, place, seen))
-            for action in todo.actions:
-                await self._act(action, place.admin)
-            await self._tell(resource, todo.note)
+        if resource.spec.deletion_policy is DeletionPolicy.DELETE and not is_abandoned(resource, self._context):
+            if resource.status.topic_id is None:  # so Kafka need not be asked
+                await self._tell(resource, never_held(resource.topic_name))
+            else:
+                await self._end(resource)
         await finalizer.drop(self._context.kube, TOPICS, resource)
+
+    async def _end(self, resource: Topic) -> None:
+        place = place_of(resource, self._context)
+        seen = await self._seen(resource, await place.admin.describe(resource.topic_name), place.admin)
+        todo = plan(resource.spec, seen, self._standing(resource, place, seen))
+        for action in todo.actions:
+            await self._act(action, place.admin)
+        await self._tell(resource, todo.note)
 
     async def _seen(self, resource: Topic, view: TopicView | None, admin: KafkaAdmin) -> Seen | None:
         """Return what a plan needs; the configuration, dear to read, only when it may differ from the spec."""

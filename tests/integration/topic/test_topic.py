@@ -120,6 +120,7 @@ async def test_a_different_topic_that_exists_is_refused_and_its_owners_deletion_
     await rig.condition(name, "Conflict", "True")
     await rig.delete(name)
     await rig.gone(name)
+    assert "never held it" in (await rig.event(name, "TopicKept"))["message"]
     view = await rig.admin.describe(name)
     assert view is not None
     assert view.topic_id == topic_id
@@ -201,6 +202,20 @@ async def test_a_deletion_waits_for_kafka_and_says_so(rig: Rig, operating: None,
     ready = await rig.condition(name, "Ready", "False")
     assert ready["reason"] == "KafkaUnavailable"
     assert "next attempt" in ready["message"]
+    await rig.instance(available=True)
+    await rig.gone(name)
+    assert not await kafka_has(rig, name)
+
+
+async def test_a_policy_that_becomes_delete_while_kafka_is_away_holds_from_then_on(
+    rig: Rig, operating: None, name: str
+) -> None:
+    await rig.topic(name)
+    await rig.ready(name)
+    await rig.instance(available=False)
+    await rig.change(name, deletionPolicy="Delete")
+    assert (await rig.condition(name, "Ready", "False"))["reason"] == "KafkaUnavailable"
+    await rig.delete(name)
     await rig.instance(available=True)
     await rig.gone(name)
     assert not await kafka_has(rig, name)
