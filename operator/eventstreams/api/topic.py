@@ -1,4 +1,4 @@
-"""The kind Topic: a Kafka topic, kept as declared."""
+"""The kind Topic: a Kafka topic, made as declared."""
 
 from enum import Enum
 from typing import Annotated
@@ -72,7 +72,7 @@ class TopicStatus(Status):
 
 
 class Topic(Resource):
-    """A Kafka topic, kept as declared."""
+    """A Kafka topic, made as declared. What somebody else changes of its configuration in Kafka is not noticed yet."""
 
     spec: TopicSpec
     status: TopicStatus = TopicStatus()

@@ -1,4 +1,4 @@
-"""Keeps one Kafka topic as declared: observe, plan, act, wait until it takes records, report.
+"""Makes one Kafka topic as declared: observe, plan, act, wait until it takes records, report.
 
 Safe to stop between any two lines: nothing is remembered but status.topicId, and a topic that was made before its id
 was recorded equals the spec, so the next pass adopts it.
