@@ -112,8 +112,8 @@ class Reason(Enum):
     # ServiceID
     SECRET_CONFLICT = Explained(
         "SecretConflict",
-        "a Secret of that name exists and does not belong to this ServiceID; it is not touched",
-        "delete or rename that Secret, or re-create the ServiceID with another spec.secretName",
+        "a Secret of a name that the resource needs exists and does not belong to it; it is not touched",
+        "delete or rename that Secret; a ServiceID can also be re-created with another spec.secretName",
     )
     KEY_PENDING = Explained("KeyPending", "a key is being minted; the REST producer is learning it")
     KEY_MINTED = Explained("KeyMinted", "event: a new API key is in the Secret; the message names its id")

@@ -120,7 +120,7 @@ def test_a_conflict_over_the_secret_fails_with_its_cure(shell: Terminal) -> None
         1,
         "",
         f"FAILED\nServiceID my-app is refused: SecretConflict: {message}\n"
-        "What to do: delete or rename that Secret, or re-create the ServiceID with another spec.secretName\n",
+        "What to do: delete or rename that Secret; a ServiceID can also be re-created with another spec.secretName\n",
     )
 
 
