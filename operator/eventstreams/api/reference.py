@@ -100,6 +100,9 @@ def _rules(path: str, schema: Schema) -> Iterator[tuple[str, str]]:
         yield f"`{path}`" if path else "the object", rule["message"]
     for name, field in schema.get("properties", {}).items():
         yield from _rules(f"{path}.{name}" if path else name, field)
+    for part, inner in (("items", f"{path}[]"), ("additionalProperties", f"{path}.*")):
+        if isinstance(elements := schema.get(part), dict):
+            yield from _rules(inner, elements)
 
 
 def _type(schema: Schema) -> str:

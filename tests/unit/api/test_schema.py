@@ -13,6 +13,8 @@ from eventstreams.api.schema import custom_resource_definition, schema_of
 from eventstreams.core.reasons import Explained
 from eventstreams.core.settings import Settings
 
+RULES = "x-kubernetes-validations"
+
 
 class Colour(Enum):
     """Unused."""
@@ -90,6 +92,15 @@ def test_every_field_of_a_kind_is_described(kind: Kind) -> None:
     page = reference.kinds_page([kind])
 
     assert "|  |\n" not in page
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)
+def test_every_rule_of_a_kind_is_on_its_page_wherever_it_stands(kind: Kind) -> None:
+    page = reference.kinds_page([kind])
+
+    rules = [rule for part in parts(custom_resource_definition(kind)) for rule in part.get(RULES, [])]
+
+    assert [rule["message"] for rule in rules if f" | {rule['message']} |" not in page] == []
 
 
 def test_a_page_of_reasons_is_sorted_and_says_when_there_is_nothing_to_do() -> None:
