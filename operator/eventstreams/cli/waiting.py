@@ -25,7 +25,10 @@ async def until_ready(program: Program, kube: "Kube", api: "API", manifest: Mani
     while True:
         live = await kube.get(api, metadata["namespace"], metadata["name"])
         if live is None:
-            raise FailedError(f"{api.kind} {metadata['name']} was deleted while it was waited for")
+            raise FailedError(
+                f"{api.kind} {metadata['name']} was deleted while it was waited for",
+                "run the command again; if it goes again, find who deletes it, for example a GitOps controller",
+            )
         if is_true(live, "Ready"):
             return live
         if is_true(live, "Stalled"):

@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from eventstreams.cli.topics import object_name
-from eventstreams.kube.apis import TOPICS
+from eventstreams.core.key import Key
+from eventstreams.kube.apis import API, TOPICS, Manifest
 from unit.cli.terminal import Ran, Terminal, condition
 
 
@@ -128,6 +129,20 @@ def test_a_refused_topic_fails_at_once_with_reason_message_and_cure(shell: Termi
         "FAILED\nTopic orders is refused: ReplicationFactorRefused: "
         "topic orders asks for 3 replicas, the instance has 1 broker\n"
         "What to do: lower spec.replicationFactor, or leave it out for the broker's default\n",
+    )
+
+
+def test_a_topic_that_goes_while_it_is_waited_for_fails_with_what_to_do(shell: Terminal) -> None:
+    def gone_at_once(api: API, event: str, manifest: Manifest) -> None:
+        del shell.kube.objects[api, Key(manifest["metadata"]["namespace"], manifest["metadata"]["name"])]
+
+    shell.kube.changed = gone_at_once
+
+    assert shell.types("topic-create orders") == Ran(
+        1,
+        "",
+        "FAILED\nTopic orders was deleted while it was waited for\n"
+        "What to do: run the command again; if it goes again, find who deletes it, for example a GitOps controller\n",
     )
 
 
