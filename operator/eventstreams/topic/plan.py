@@ -1,4 +1,4 @@
-"""Decides what to do about one Kafka topic. Pure: no client, no clock; serves the operator and the command line.
+"""Decides what to do about one Kafka topic. Pure: no client, no clock.
 
 A topic that this resource does not hold yet is taken over only when it equals the spec, so that two owners never pull
 at one topic and a mistyped name never changes somebody's data. Only a topic whose id is recorded is ever deleted.
