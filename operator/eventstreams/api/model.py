@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from eventstreams.core.key import Key
+
 
 class Model(BaseModel):
     """Frozen value with camelCase names on the wire. Unknown fields are dropped, as the API server prunes them."""
@@ -103,6 +105,10 @@ class InstanceReference(Model):
     """Name of the instance."""
     namespace: Annotated[str | None, Field(max_length=63)] = None
     """Namespace of the instance; absent: the resource's own namespace."""
+
+    def seen_from(self, namespace: str) -> Key:
+        """Return the key of the instance for a resource in `namespace`."""
+        return Key(self.namespace or namespace, self.name)
 
 
 SAME_INSTANCE = Rule(

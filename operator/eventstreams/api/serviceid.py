@@ -19,6 +19,7 @@ from eventstreams.api.model import (
     rules,
 )
 from eventstreams.core import names
+from eventstreams.core.key import Key
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"  # RFC 1123; names of Secrets are such labels with dots between
 
@@ -134,6 +135,11 @@ class ServiceID(Resource):
 
     spec: ServiceIDSpec
     status: ServiceIDStatus = ServiceIDStatus()
+
+    @property
+    def instance_key(self) -> Key:
+        """The instance that it names, the namespace filled in."""
+        return self.spec.instance_ref.seen_from(self.metadata.namespace)
 
     @property
     def secret_name(self) -> str:

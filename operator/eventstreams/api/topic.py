@@ -17,6 +17,7 @@ from eventstreams.api.model import (
     never_changes,
     rules,
 )
+from eventstreams.core.key import Key
 
 ConfigValue = Annotated[
     int | str,
@@ -76,6 +77,11 @@ class Topic(Resource):
 
     spec: TopicSpec
     status: TopicStatus = TopicStatus()
+
+    @property
+    def instance_key(self) -> Key:
+        """The instance that it names, the namespace filled in."""
+        return self.spec.instance_ref.seen_from(self.metadata.namespace)
 
     @property
     def topic_name(self) -> str:

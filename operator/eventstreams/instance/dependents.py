@@ -1,19 +1,10 @@
-"""Whom an instance's changes concern: the topics and service IDs that name it. Pure."""
+"""Which changes of an instance concern the topics and service IDs that name it. Pure."""
 
 from collections.abc import Hashable
 
 from eventstreams.api.conditions import is_true
 from eventstreams.api.instance import EventStreamsInstance
-from eventstreams.api.serviceid import ServiceID
-from eventstreams.api.topic import Topic
-from eventstreams.core.key import Key
 from eventstreams.instance.plan import CERTIFICATES_READY, KAFKA_AVAILABLE
-
-
-def instance_of(resource: Topic | ServiceID) -> Key:
-    """Return the key of the instance that a resource names."""
-    ref = resource.spec.instance_ref
-    return Key(ref.namespace or resource.metadata.namespace, ref.name)
 
 
 def relied_on(instance: EventStreamsInstance | None) -> Hashable:

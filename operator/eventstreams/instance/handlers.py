@@ -7,7 +7,7 @@ import kopf
 from eventstreams.api.instance import INSTANCE, EventStreamsInstance
 from eventstreams.core import names
 from eventstreams.core.key import Key
-from eventstreams.instance.dependents import instance_of, relied_on
+from eventstreams.instance.dependents import relied_on
 from eventstreams.runtime.context import Context
 
 
@@ -22,7 +22,7 @@ def wire(context: Context) -> None:
 
     def changed(key: Key, before: EventStreamsInstance | None, after: EventStreamsInstance | None) -> None:
         if relied_on(before) != relied_on(after):
-            context.topics.wake_where(lambda topic: instance_of(topic) == key)
-            context.service_ids.wake_where(lambda service_id: instance_of(service_id) == key)
+            context.topics.wake_where(lambda topic: topic.instance_key == key)
+            context.service_ids.wake_where(lambda service_id: service_id.instance_key == key)
 
     context.instances.store.subscribe(changed)

@@ -22,7 +22,6 @@ from eventstreams.instance import certificates, endpoints, identity, plan
 from eventstreams.instance.builders import kafka_node, producer_access, producer_pods
 from eventstreams.instance.builders.common import Images
 from eventstreams.instance.builders.producer_pods import KafkaAccess, Logging
-from eventstreams.instance.dependents import instance_of
 from eventstreams.instance.external import External
 from eventstreams.instance.identity import Identity
 from eventstreams.instance.managed import Managed
@@ -203,7 +202,7 @@ class InstanceReconciler:
         view = await mode.available(work, needed(trust))
         if self._context.kafkas.get(work.key) is not before:
             # a first connection after a start changes no status, yet the topics waited for it
-            self._context.topics.wake_where(lambda topic: instance_of(topic) == work.key)
+            self._context.topics.wake_where(lambda topic: topic.instance_key == work.key)
         return view
 
     async def _access(self, work: Work, mode: KafkaMode, trust: Part[Trust]) -> KafkaAccess:

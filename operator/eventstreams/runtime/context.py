@@ -9,6 +9,9 @@ from eventstreams.api.serviceid import ServiceID, ServiceIDStatus
 from eventstreams.api.topic import Topic, TopicStatus
 from eventstreams.core.apikey import Entropy
 from eventstreams.core.clock import Clock
+from eventstreams.core.errors import NotYetError
+from eventstreams.core.key import Key
+from eventstreams.core.reasons import Reason
 from eventstreams.kube.apis import API
 from eventstreams.kube.client import Kube
 from eventstreams.kube.reflector import Reflector
@@ -39,6 +42,21 @@ class Context:
     topics: Controller[Topic, TopicStatus]
     service_ids: Controller[ServiceID, ServiceIDStatus]
     owned: Mapping[API, Reflector]
+
+    def instance(self, key: Key) -> EventStreamsInstance:
+        """Return an instance that is there to stay. Raises NotYetError for none and for one that is being deleted."""
+        instance = self.instances.store.get(key)
+        if instance is None:
+            raise NotYetError(
+                Reason.INSTANCE_NOT_FOUND,
+                f"there is no EventStreamsInstance {key.name} in namespace {key.namespace}: create it",
+            )
+        if instance.metadata.deletion_timestamp is not None:
+            raise NotYetError(
+                Reason.INSTANCE_NOT_READY,
+                f"instance {key.name} is being deleted: create it again when it is gone, or delete this resource",
+            )
+        return instance
 
     def __copy__(self) -> Self:
         """Kopf copies its memo for every object it sees: all share this one."""

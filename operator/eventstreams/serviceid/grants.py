@@ -20,9 +20,8 @@ Shards = tuple[frozenset[KeyGrant], ...]
 
 
 def instance_of(resource: ServiceID) -> InstanceRef:
-    """Return the instance that a service ID names, its namespace filled in."""
-    ref = resource.spec.instance_ref
-    return InstanceRef(ref.namespace or resource.metadata.namespace, ref.name)
+    """Return the instance that a service ID names, as consent is asked for."""
+    return InstanceRef(*resource.instance_key)
 
 
 def granted_topics(resource: ServiceID) -> tuple[str, ...]:

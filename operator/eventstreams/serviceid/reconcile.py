@@ -24,7 +24,7 @@ from eventstreams.kube.apis import CONFIG_MAPS, SECRETS, SERVICE_IDS, Manifest
 from eventstreams.runtime.context import Context
 from eventstreams.runtime.controller import Outcome
 from eventstreams.serviceid import credentials, keys
-from eventstreams.serviceid.grants import granted_topics, instance_of
+from eventstreams.serviceid.grants import granted_topics
 from eventstreams.serviceid.keyring import Keyrings
 from eventstreams.serviceid.keys import Held, Verdict
 
@@ -82,7 +82,7 @@ class ServiceIDReconciler:
             await self._forget(resource)
             return None
         granted_topics(resource)
-        instance = self._instance(resource)
+        instance = self._context.instance(resource.instance_key)
         now = self._context.clock.now()
         try:
             seen = await self._see(resource, now)
@@ -104,18 +104,6 @@ class ServiceIDReconciler:
     async def gone(self, key: Key) -> None:
         """Revoke what a service ID left behind that went without its finalizer."""
         await self._keyrings.release(str(key))
-
-    def _instance(self, resource: ServiceID) -> EventStreamsInstance:
-        ref = instance_of(resource)
-        instance = self._context.instances.store.get(Key(ref.namespace, ref.name))
-        if instance is None:
-            raise NotYetError(
-                Reason.INSTANCE_NOT_FOUND,
-                f"there is no EventStreamsInstance {ref.name} in namespace {ref.namespace}: create it",
-            )
-        if instance.metadata.deletion_timestamp is not None:
-            raise NotYetError(Reason.INSTANCE_NOT_READY, f"instance {ref.name} is being deleted")
-        return instance
 
     async def _see(self, resource: ServiceID, now: datetime) -> _Seen | None:
         """Observe; where keys have to change, observe again on the service ID as the API server has it now."""

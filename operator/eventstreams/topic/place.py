@@ -6,7 +6,6 @@ from eventstreams.api import conditions
 from eventstreams.api.topic import Topic
 from eventstreams.core.consent import InstanceRef, Request, consent
 from eventstreams.core.errors import NotYetError, RefusedError
-from eventstreams.core.key import Key
 from eventstreams.core.reasons import Reason
 from eventstreams.kafka.admin import KafkaAdmin
 from eventstreams.runtime.context import Context
@@ -23,15 +22,9 @@ class Place:
     admin: KafkaAdmin
 
 
-def instance_key(topic: Topic) -> Key:
-    """Return the instance that a Topic names, its namespace filled in."""
-    ref = topic.spec.instance_ref
-    return Key(ref.namespace or topic.metadata.namespace, ref.name)
-
-
 def cluster_of(topic: Topic, context: Context) -> str | None:
     """Return the id of the Kafka that a Topic may use, None while it may use none: then it has no claim either."""
-    instance = context.instances.store.get(instance_key(topic))
+    instance = context.instances.store.get(topic.instance_key)
     if instance is None or instance.status.kafka is None or is_abandoned(topic, context):
         return None
     return instance.status.kafka.cluster_id
@@ -39,7 +32,7 @@ def cluster_of(topic: Topic, context: Context) -> str | None:
 
 def is_abandoned(topic: Topic, context: Context) -> bool:
     """Tell whether the instance is gone, is going, or does not allow the topic: then Kafka is left as it is."""
-    key = instance_key(topic)
+    key = topic.instance_key
     instance = context.instances.store.get(key)
     if not context.instances.store.has(key) or (
         instance is not None and instance.metadata.deletion_timestamp is not None
@@ -54,8 +47,8 @@ def is_abandoned(topic: Topic, context: Context) -> bool:
 
 def agree(topic: Topic) -> None:
     """Ask for the instance's consent. Raises RefusedError without it."""
-    key = instance_key(topic)
-    consent(InstanceRef(key.namespace, key.name), Request(topic.metadata.namespace, (topic.topic_name,)))
+    key = topic.instance_key
+    consent(InstanceRef(*key), Request(topic.metadata.namespace, (topic.topic_name,)))
 
 
 def place_of(topic: Topic, context: Context) -> Place:
@@ -64,15 +57,8 @@ def place_of(topic: Topic, context: Context) -> Place:
     Raises RefusedError when the instance does not allow it, NotYetError while instance or Kafka are not there.
     """
     agree(topic)
-    key = instance_key(topic)
-    instance = context.instances.store.get(key)
-    if instance is None:
-        raise NotYetError(
-            Reason.INSTANCE_NOT_FOUND,
-            f"there is no EventStreamsInstance {key.name} in namespace {key.namespace}: create it",
-        )
-    if instance.metadata.deletion_timestamp is not None:
-        raise NotYetError(Reason.INSTANCE_NOT_READY, f"instance {key.name} is being deleted")
+    key = topic.instance_key
+    instance = context.instance(key)
     admin, kafka = context.kafkas.get(key), instance.status.kafka
     if admin is None or kafka is None or kafka.cluster_id is None:
         raise NotYetError(

@@ -16,7 +16,6 @@ from eventstreams.kafka.views import TopicView
 from eventstreams.runtime.context import Context
 from eventstreams.runtime.controller import key_of_resource
 from eventstreams.runtime.queue import Lane
-from eventstreams.topic.place import instance_key
 
 
 async def sweep(context: Context) -> None:
@@ -24,7 +23,7 @@ async def sweep(context: Context) -> None:
     topics: dict[Key, list[Topic]] = defaultdict(list)
     for topic in context.topics.store.values():
         if topic.metadata.deletion_timestamp is None:
-            topics[instance_key(topic)].append(topic)
+            topics[topic.instance_key].append(topic)
     async with asyncio.TaskGroup() as group:
         for instance, of_instance in topics.items():
             admin = context.kafkas.get(instance)

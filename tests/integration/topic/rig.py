@@ -23,7 +23,6 @@ from eventstreams.runtime.controller import Controller, Limits
 from eventstreams.runtime.metrics import Metrics
 from eventstreams.runtime.queue import Backoff
 from eventstreams.runtime.settings import OperatorSettings
-from eventstreams.topic.place import instance_key
 from eventstreams.topic.reconcile import TopicReconciler
 from integration.waiting import eventually
 
@@ -189,7 +188,7 @@ class Rig:
             seen({"type": event.type, "object": event.object})
             if api == INSTANCES:  # the instance room does this
                 key = Key(self.namespace, event.object["metadata"]["name"])
-                self.context.topics.wake_where(lambda topic, key=key: instance_key(topic) == key)  # type: ignore[misc]
+                self.context.topics.wake_where(lambda topic, key=key: topic.instance_key == key)  # type: ignore[misc]
 
     def _manifest(self, kind: str, name: str, spec: Manifest) -> Manifest:
         metadata = {"name": name, "namespace": self.namespace}

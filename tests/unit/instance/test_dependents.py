@@ -4,10 +4,7 @@ from typing import Any
 
 import pytest
 
-from eventstreams.api.serviceid import ServiceID
-from eventstreams.api.topic import Topic
-from eventstreams.core.key import Key
-from eventstreams.instance.dependents import instance_of, relied_on
+from eventstreams.instance.dependents import relied_on
 from unit.instance.samples import EXTERNAL, instance
 
 AVAILABLE = {
@@ -42,16 +39,3 @@ def test_what_they_do_not_read_does_not() -> None:
 
 def test_the_end_of_an_instance_concerns_them() -> None:
     assert relied_on(None) != relied_on(instance())
-
-
-@pytest.mark.parametrize(
-    ("ref", "key"),
-    [({"name": "demo"}, Key("own", "demo")), ({"name": "demo", "namespace": "shop"}, Key("shop", "demo"))],
-)
-def test_an_instance_is_looked_for_beside_the_resource_unless_it_says_otherwise(ref: dict[str, str], key: Key) -> None:
-    metadata = {"name": "x", "namespace": "own"}
-    topic = Topic.model_validate({"metadata": metadata, "spec": {"instanceRef": ref}})
-    spec = {"instanceRef": ref, "role": "editor", "topics": ["*"]}
-
-    assert instance_of(topic) == key
-    assert instance_of(ServiceID.model_validate({"metadata": metadata, "spec": spec})) == key

@@ -252,6 +252,19 @@ async def test_a_service_id_without_instance_waits_for_it() -> None:
     assert world.condition("Ready") == TRUE
 
 
+async def test_an_instance_on_its_way_out_says_what_to_do() -> None:
+    world = World()
+    await world.create_instance()
+    key = INSTANCES, Key("team", "es")
+    going = {"metadata": {"deletionTimestamp": "2026-11-01T13:00:00Z", "finalizers": ["somebody/else"]}}
+    world.kube._keep(key, merged(world.kube.objects[key], going), "MODIFIED")
+    await world.create_service_id()
+    await world.settle()
+    (ready,) = [one for one in world.service_id().status.conditions if one.type == "Ready"]
+    assert ready.reason == "InstanceNotReady"
+    assert "create it again when it is gone, or delete this resource" in ready.message
+
+
 async def test_a_service_id_of_another_namespace_is_refused() -> None:
     world = World()
     await world.create_instance()
