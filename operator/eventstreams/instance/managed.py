@@ -123,7 +123,10 @@ class Managed(KafkaMode):
         kube, namespace = self._context.kube, work.key.namespace
         name = f"{live['metadata']['name']}-0"
         pod = await kube.get(PODS, namespace, name)
-        if pod is None or not plan.has_to_be_replaced(live, pod):
+        if pod is None:
+            return None
+        plan.demand_own_pod(live, pod)
+        if not plan.has_to_be_replaced(live, pod):
             return pod
         await kube.delete(PODS, namespace, name, uid=pod["metadata"]["uid"])
         logger.info("Restarted broker with new settings", extra={"instance": str(work.key), "pod": name})

@@ -125,6 +125,29 @@ def has_to_be_replaced(live: Manifest, pod: Manifest | None) -> bool:
     return is_outdated and (is_ready(pod) or not _runs(pod))
 
 
+def demand_own_pod(live: Manifest, pod: Manifest) -> None:
+    """Raise when a pod of a broker's name is not that of the StatefulSet `live`.
+
+    RefusedError for one that somebody else made. NotYetError for one that a former StatefulSet of this name left:
+    Kubernetes is about to collect it, or to give it to this one.
+    """
+    metadata = pod["metadata"]
+    controller = next((one for one in metadata.get("ownerReferences") or () if one.get("controller")), None)
+    if controller is not None and controller["uid"] == live["metadata"]["uid"]:
+        return
+    name = metadata["name"]
+    if controller is None:
+        is_left_over = live["spec"]["selector"]["matchLabels"].items() <= (metadata.get("labels") or {}).items()
+    else:
+        is_left_over = (controller["kind"], controller["name"]) == ("StatefulSet", live["metadata"]["name"])
+    if is_left_over:
+        raise NotYetError(Reason.KAFKA_STARTING, f"pod {name} is left from a former StatefulSet", delay=2)
+    raise RefusedError(
+        Reason.OBJECT_CONFLICT,
+        f"Pod {name} exists and does not belong to this instance, it is not touched: delete or rename it",
+    )
+
+
 def is_ready(pod: Manifest | None) -> bool:
     """Tell whether a pod is Ready and stays."""
     if pod is None or pod["metadata"].get("deletionTimestamp") is not None:

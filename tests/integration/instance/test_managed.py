@@ -3,6 +3,7 @@
 import base64
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from functools import partial
 from secrets import token_bytes
 
 import pytest
@@ -92,6 +93,20 @@ async def test_a_renewed_certificate_reaches_the_broker_by_a_restart(room: Room)
     room.clock.moment += timedelta(days=60)
 
     await replaced(room, before)
+
+
+async def test_a_foreign_pod_of_a_brokers_name_is_not_touched_and_named_in_the_conditions(room: Room) -> None:
+    foreign = await room.kube.create(foreign_pod(room.key.namespace))
+    await room.declare(EPHEMERAL)
+
+    async def look() -> bool:
+        return (await room.reasons())["KafkaAvailable"] == "ObjectConflict"
+
+    await eventually(look, "the pod is refused", seconds=30)
+    controlled = await live(room, STATEFUL_SETS, KAFKA)
+    await eventually(partial(is_observed, room, controlled), "the StatefulSet is observed", seconds=30)
+    assert (await room.reasons())["KafkaAvailable"] == "ObjectConflict"
+    assert (await live(room, PODS, POD))["metadata"]["uid"] == foreign["metadata"]["uid"]
 
 
 async def test_a_larger_size_grows_the_claim_and_leaves_the_stateful_set(room: Room) -> None:
@@ -204,6 +219,25 @@ async def gone(room: Room, api: API, name: str) -> None:
         return await room.kube.get(api, room.key.namespace, name) is None
 
     await eventually(look, f"{api.kind} {name} is gone", seconds=30)
+
+
+async def is_observed(room: Room, before: Manifest) -> bool:
+    """Tell whether the StatefulSet's controller has judged it: from then on outdated pods are replaced."""
+    now = await live(room, STATEFUL_SETS, KAFKA)
+    return bool(now["status"].get("observedGeneration") == before["metadata"]["generation"])
+
+
+def foreign_pod(namespace: str) -> Manifest:
+    """Return somebody's pod that has a broker's name."""
+    security = {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "runAsNonRoot": True,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    container = {"name": "theirs", "image": "registry.example.com/theirs:1", "securityContext": security}
+    metadata = {"name": POD, "namespace": namespace}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": [container]}}
 
 
 async def allow_expansion(room: Room) -> None:

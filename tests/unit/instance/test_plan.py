@@ -54,6 +54,49 @@ def test_no_broker_is_replaced_by_what_a_controller_said_of_an_older_spec() -> N
     assert not plan.has_to_be_replaced(STATEFUL_SET | {"metadata": {"generation": 4}}, pod())
 
 
+OWN = {"kind": "StatefulSet", "name": "demo-kafka", "uid": "u-2", "controller": True}
+SELECTED = {"eventstreams.dev/instance": "demo"}
+
+
+def pod_of(*owners: Mapping[str, Any], **labels: str) -> dict[str, Any]:
+    return {"metadata": {"name": "demo-kafka-0", "labels": labels, "ownerReferences": [dict(one) for one in owners]}}
+
+
+def demand(found: dict[str, Any]) -> None:
+    live = {"metadata": {"name": "demo-kafka", "uid": "u-2"}, "spec": {"selector": {"matchLabels": SELECTED}}}
+    plan.demand_own_pod(live, found)
+
+
+def test_a_pod_that_the_stateful_set_controls_is_its_own() -> None:
+    demand(pod_of(OWN))
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        pytest.param(pod_of(), id="nobody's"),
+        pytest.param(pod_of(**SELECTED | {"eventstreams.dev/instance": "other"}), id="with labels of another instance"),
+        pytest.param(pod_of(OWN | {"kind": "Job", "uid": "u-9"}, **SELECTED), id="another controller's"),
+        pytest.param(pod_of(OWN | {"controller": False}), id="owned without being controlled"),
+    ],
+)
+def test_a_pod_of_a_brokers_name_that_is_not_ours_is_refused(found: dict[str, Any]) -> None:
+    with pytest.raises(RefusedError, match="Pod demo-kafka-0 exists and does not belong to this instance"):
+        demand(found)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        pytest.param(pod_of(OWN | {"uid": "u-1"}), id="about to be collected"),
+        pytest.param(pod_of(**SELECTED), id="about to be adopted"),
+    ],
+)
+def test_a_pod_of_a_former_stateful_set_is_waited_for(found: dict[str, Any]) -> None:
+    with pytest.raises(NotYetError, match="left from a former StatefulSet"):
+        demand(found)
+
+
 @pytest.mark.parametrize(
     ("found", "says"),
     [
