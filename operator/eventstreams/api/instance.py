@@ -75,10 +75,6 @@ class PersistentStorage(Model):
     model_config = ConfigDict(
         json_schema_extra=rules(
             never_changes("className"),
-            Rule(
-                "quantity(self.size).compareTo(quantity(oldSelf.size)) >= 0",
-                "storage size may only grow",
-            ),
         )
     )
 
@@ -94,7 +90,8 @@ class PersistentStorage(Model):
             ),
         ),
     ]
-    """Size of each broker's volume, for example 10Gi. May only grow, where the storage class allows it."""
+    """Size of each broker's volume, for example 10Gi. Grows where the storage class allows it, and is never below what
+    the volumes have; a size that was refused can be set back."""
     class_name: Annotated[str | None, Field(max_length=253)] = None
     """StorageClass; absent: the cluster's default. Never changes."""
     deletion_policy: StorageDeletionPolicy = StorageDeletionPolicy.RETAIN
@@ -346,6 +343,8 @@ class KafkaStatus(Model):
     """Version of the managed Kafka: that of the operator's Kafka image."""
     brokers: int | None = None
     """Number of brokers."""
+    storage_size: Annotated[str | None, Field(max_length=32)] = None
+    """What each broker's volume claim asks for."""
 
 
 class InstanceStatus(Status):
@@ -366,6 +365,13 @@ class EventStreamsInstance(Resource):
 
     spec: InstanceSpec
     status: InstanceStatus = InstanceStatus()
+
+
+_STORAGE = "spec.kafka.managed.storage.persistent"
+
+
+def _has_volume(it: str) -> str:
+    return f"has({it}.spec.kafka.managed) && has({it}.spec.kafka.managed.storage.persistent)"
 
 
 INSTANCE = Kind(
@@ -389,6 +395,13 @@ INSTANCE = Kind(
         Rule(
             "size(self.metadata.name) <= 40 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
             "the name of an instance has at most 40 characters: lower-case letters, digits and -, a letter first",
+        ),
+        Rule(
+            f"!({_has_volume('self')}) || !({_has_volume('oldSelf')}) || "
+            f"self.{_STORAGE}.size == oldSelf.{_STORAGE}.size || "
+            "!has(self.status) || !has(self.status.kafka) || !has(self.status.kafka.storageSize) || "
+            f"quantity(self.{_STORAGE}.size).compareTo(quantity(self.status.kafka.storageSize)) >= 0",
+            "storage size may only grow: no volume can shrink",
         ),
     ),
 )

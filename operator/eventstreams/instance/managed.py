@@ -13,16 +13,16 @@ from eventstreams.core.errors import NotYetError
 from eventstreams.core.key import Key
 from eventstreams.core.reasons import Reason
 from eventstreams.instance import plan
-from eventstreams.instance.builders import kafka_node, key_material
+from eventstreams.instance.builders import key_material
 from eventstreams.instance.builders.common import Images, Manifest
-from eventstreams.instance.builders.kafka_configuration import BROKERS, bootstrap_servers
+from eventstreams.instance.builders.kafka_configuration import bootstrap_servers
 from eventstreams.instance.builders.producer_pods import CASource, KafkaAccess
 from eventstreams.instance.connection import connect
 from eventstreams.instance.identity import KafkaIdentity
 from eventstreams.instance.work import KafkaMode, Trust, Work
 from eventstreams.kafka.config import Hidden, KafkaConfig
 from eventstreams.kafka.views import AclRule, ClusterView, Operation
-from eventstreams.kube.apis import PERSISTENT_VOLUME_CLAIMS, PODS, SECRETS, STATEFUL_SETS
+from eventstreams.kube.apis import PODS, SECRETS, STATEFUL_SETS
 from eventstreams.pki import bundle
 from eventstreams.runtime.context import Context
 
@@ -103,20 +103,7 @@ class Managed(KafkaMode):
                 live=live,
             )
         )
-        if managed.storage.persistent is not None:
-            await self._grow_claims(work, managed.storage.persistent.size)
         return await self._replaced(work, live)
-
-    async def _grow_claims(self, work: Work, size: str) -> None:
-        """Ask for larger volumes: a StatefulSet does not do it."""
-        kube, namespace = self._context.kube, work.key.namespace
-        for number in range(BROKERS):
-            name = kafka_node.data_claim(work.instance, number)
-            claim = await kube.get(PERSISTENT_VOLUME_CLAIMS, namespace, name)
-            if claim is not None and plan.has_to_grow(claim, size):
-                body = {"spec": {"resources": {"requests": {"storage": size}}}}
-                await kube.patch(PERSISTENT_VOLUME_CLAIMS, namespace, name, body)
-                logger.info("Grew volume claim", extra={"instance": str(work.key), "claim": name, "size": size})
 
     async def _replaced(self, work: Work, live: Manifest) -> Manifest | None:
         """Return the broker's pod; delete it when it is outdated, for the StatefulSet to make it anew."""

@@ -30,6 +30,7 @@ from eventstreams.instance.quantities import number_of
 KAFKA_AVAILABLE: Final = "KafkaAvailable"
 PRODUCER_AVAILABLE: Final = "ProducerAvailable"
 CERTIFICATES_READY: Final = "CertificatesReady"
+STORAGE_READY: Final = "StorageReady"
 
 RETRY_SECONDS: Final = 10.0
 """Until the next look at what is not there yet. Pods wake their instance; a Kafka, a Secret or a node does not."""
@@ -55,6 +56,7 @@ class Facts:
     cluster_id: str | None = None
     brokers: int | None = None
     version: str | None = None
+    storage_size: str | None = None
 
 
 def kafka_objects(
@@ -105,9 +107,13 @@ def producer_objects(instance: EventStreamsInstance) -> tuple[Manifest, ...]:
 
 def has_to_grow(claim: Manifest, size: str) -> bool:
     """Tell whether a volume claim asks for less than `size`."""
-    asked = number_of(claim["spec"]["resources"]["requests"]["storage"])
-    wanted = number_of(size)
+    asked, wanted = number_of(claim_size(claim)), number_of(size)
     return asked is not None and wanted is not None and asked < wanted
+
+
+def claim_size(claim: Manifest) -> str:
+    """Return the size that a volume claim asks for."""
+    return str(claim["spec"]["resources"]["requests"]["storage"])
 
 
 def has_to_be_replaced(live: Manifest, pod: Manifest | None) -> bool:
@@ -229,7 +235,9 @@ def status_of(instance: EventStreamsInstance, facts: Facts) -> InstanceStatus:
         name = names.ca_bundle(instance.metadata.name)
         bundle = CABundleStatus(config_map=name, fingerprints=facts.ca_fingerprints)
     kafka = old.kafka or KafkaStatus(mode="external" if instance.spec.kafka.external is not None else "managed")
-    learnt: dict[str, Any] = {"cluster_id": facts.cluster_id, "brokers": facts.brokers, "version": facts.version}
+    learnt: dict[str, Any] = {
+        name: getattr(facts, name) for name in ("cluster_id", "brokers", "version", "storage_size")
+    }
     return InstanceStatus(
         endpoints=old.endpoints if facts.endpoints is None else facts.endpoints,
         ca_bundle=bundle,
@@ -249,7 +257,7 @@ def _part(condition: str, problems: Sequence[EventStreamsError]) -> Finding:
 
 def _first_claim_size(live: Manifest | None) -> str | None:
     templates = (live or {}).get("spec", {}).get("volumeClaimTemplates") or ()
-    return next((str(one["spec"]["resources"]["requests"]["storage"]) for one in templates), None)
+    return next((claim_size(one) for one in templates), None)
 
 
 def _runs(pod: Manifest) -> bool:

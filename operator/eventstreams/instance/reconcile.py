@@ -6,8 +6,8 @@ Every pass begins anew from what is live: nothing has to be remembered, and a pa
 should be writes nothing.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -18,7 +18,7 @@ from eventstreams.core import names
 from eventstreams.core.errors import EventStreamsError, NotYetError, RefusedError
 from eventstreams.core.key import Key
 from eventstreams.core.reasons import Reason
-from eventstreams.instance import certificates, endpoints, identity, plan
+from eventstreams.instance import certificates, endpoints, identity, plan, volumes
 from eventstreams.instance.builders import kafka_node, producer_access, producer_pods
 from eventstreams.instance.builders.common import Images
 from eventstreams.instance.builders.producer_pods import KafkaAccess, Logging
@@ -27,6 +27,7 @@ from eventstreams.instance.identity import Identity
 from eventstreams.instance.managed import Managed
 from eventstreams.instance.objects import Objects
 from eventstreams.instance.plan import Facts, Rollout
+from eventstreams.instance.volumes import Volumes
 from eventstreams.instance.work import KafkaMode, Part, Trust, Work, attempt, needed, problem
 from eventstreams.kafka.views import ClusterView
 from eventstreams.kube.apis import DEPLOYMENTS, NODES, PERSISTENT_VOLUME_CLAIMS, POD_DISRUPTION_BUDGETS, SECRETS
@@ -58,6 +59,7 @@ class Parts:
     endpoint: Part[KeyPair]
     trust: Part[Trust]
     cluster: Part[ClusterView]
+    volumes: Part[Volumes | None]
     access: Part[KafkaAccess]
     admitted: Part[None]
     rollout: Part[Rollout]
@@ -96,12 +98,15 @@ class InstanceReconciler:
             plan.KAFKA_AVAILABLE: problem(parts.trust, parts.cluster),
             plan.PRODUCER_AVAILABLE: problem(parts.hosts, parts.node_port, parts.access, parts.admitted, parts.rollout),
         }
+        if parts.volumes is not None:
+            cannot_grow = parts.volumes.problem if isinstance(parts.volumes, Volumes) else None
+            problems[plan.STORAGE_READY] = problem(parts.volumes, cannot_grow)
         self._measure(work, parts)
         rollout = None if isinstance(parts.rollout, EventStreamsError) else parts.rollout
         return Outcome(
             plan.status_of(resource, self._facts(work, parts)),
             plan.findings(problems, rollout),
-            again_after=self._again_after(parts, now),
+            again_after=self._again_after([one for found in problems.values() for one in found], parts, now),
         )
 
     async def gone(self, key: Key) -> None:
@@ -120,10 +125,11 @@ class InstanceReconciler:
         endpoint = await attempt(self._endpoint_certificate(work, who, hosts))
         trust = await attempt(self._trust(work, who))
         cluster = await attempt(self._cluster(work, mode, trust))
+        claims = await attempt(self._volumes(work))
         access = await attempt(self._access(work, mode, trust))
         admitted = await attempt(self._admit(work, mode, trust, cluster))
         rollout = await attempt(self._producer(work, endpoint=endpoint, access=access, admitted=admitted))
-        return Parts(who, hosts, node_port, endpoint, trust, cluster, access, admitted, rollout)
+        return Parts(who, hosts, node_port, endpoint, trust, cluster, claims, access, admitted, rollout)
 
     async def _identity(self, work: Work) -> Identity:
         """Return who the instance is: kept, adopted, or new."""
@@ -205,6 +211,13 @@ class InstanceReconciler:
             self._context.topics.wake_where(lambda topic: topic.instance_key == work.key)
         return view
 
+    async def _volumes(self, work: Work) -> Volumes | None:
+        """Have the volumes grow; None without any. A part of its own: a size that is refused takes no Kafka away."""
+        managed = work.instance.spec.kafka.managed
+        if managed is None or managed.storage.persistent is None:
+            return None
+        return await volumes.grow(self._context.kube, work.instance, managed.storage.persistent)
+
     async def _access(self, work: Work, mode: KafkaMode, trust: Part[Trust]) -> KafkaAccess:
         return await mode.access(work, needed(trust))
 
@@ -241,6 +254,7 @@ class InstanceReconciler:
             cluster_id=cluster.cluster_id if isinstance(cluster, ClusterView) else None,
             brokers=len(cluster.brokers) if isinstance(cluster, ClusterView) else None,
             version=self._context.settings.kafka_version if is_managed else None,
+            storage_size=parts.volumes.size if isinstance(parts.volumes, Volumes) else None,
         )
 
     def _measure(self, work: Work, parts: Parts) -> None:
@@ -250,9 +264,9 @@ class InstanceReconciler:
             left = certificate.not_valid_after_utc - work.now
             gauge.labels(work.key.namespace, work.key.name, name).set(left.total_seconds())
 
-    def _again_after(self, parts: Parts, now: datetime) -> float:
+    def _again_after(self, problems: Sequence[EventStreamsError], parts: Parts, now: datetime) -> float:
         """Return the seconds until the next pass: soon after a problem, else with the sweeps or the next renewal."""
-        if problems := problem(*(getattr(parts, field.name) for field in fields(parts))):
+        if problems:
             return plan.retry_after(problems)
         renewals = ((renew_at(leaf) - now).total_seconds() for name, leaf in _certificates(parts) if name != CA)
         return min(float(self._context.settings.resync_seconds), *renewals)

@@ -82,7 +82,7 @@ _MODE: Final = f"the mode of kafka {_NEVER}"
 _ONE_STORAGE: Final = "set exactly one of persistent and ephemeral"
 _STORAGE: Final = f"the kind of storage {_NEVER}"
 _CLASS_NAME: Final = f"className {_NEVER}"
-_GROWS: Final = "storage size may only grow"
+_GROWS: Final = "storage size may only grow: no volume can shrink"
 _SIZE: Final = "size must be a quantity above zero, for example 10Gi"
 _CONFIG: Final = (
     "config must not set what the operator sets itself: listeners, TLS, SASL, authorizer, super users, "
@@ -104,6 +104,10 @@ _NEVER_GRANTED: Final = "topics that begin with __ belong to Kafka and are never
 
 def _service(**service: object) -> Manifest:
     return instance(restProducer={"service": service})
+
+
+def _volumes_of(size: str) -> Manifest:
+    return {"kafka": {"mode": "managed", "storageSize": size}}
 
 
 INSTANCE_CASES: Final = (
@@ -156,11 +160,49 @@ INSTANCE_CASES: Final = (
         instance(kafka=persistent()),
         old=instance(kafka=persistent(className="fast")),
     ),
-    accept(_GROWS, "storage grows", instance(kafka=persistent("1Ti")), old=instance(kafka=persistent("999Gi"))),
     accept(
-        _GROWS, "storage in other words", instance(kafka=persistent("2048Mi")), old=instance(kafka=persistent("2Gi"))
+        _GROWS,
+        "storage grows",
+        instance(kafka=persistent("1Ti")),
+        old=instance(kafka=persistent("999Gi")),
+        seen=_volumes_of("999Gi"),
     ),
-    reject(_GROWS, "storage shrinks", instance(kafka=persistent("9Gi")), old=instance(kafka=persistent("10Gi"))),
+    accept(
+        _GROWS,
+        "storage in other words",
+        instance(kafka=persistent("2048Mi")),
+        old=instance(kafka=persistent("2Gi")),
+        seen=_volumes_of("2Gi"),
+    ),
+    accept(
+        _GROWS,
+        "a refused size is set back",
+        instance(kafka=persistent("10Gi")),
+        old=instance(kafka=persistent("10Ti")),
+        seen=_volumes_of("10Gi"),
+    ),
+    accept(
+        _GROWS,
+        "another field, while the volumes have more than the spec",
+        instance(kafka=persistent("5Gi", deletionPolicy="Delete")),
+        old=instance(kafka=persistent("5Gi")),
+        seen=_volumes_of("10Gi"),
+    ),
+    accept(_GROWS, "no volume was made yet", instance(kafka=persistent("9Gi")), old=instance(kafka=persistent("10Gi"))),
+    reject(
+        _GROWS,
+        "storage shrinks",
+        instance(kafka=persistent("9Gi")),
+        old=instance(kafka=persistent("10Gi")),
+        seen=_volumes_of("10Gi"),
+    ),
+    reject(
+        _GROWS,
+        "a refused size is set back too far",
+        instance(kafka=persistent("9Gi")),
+        old=instance(kafka=persistent("10Ti")),
+        seen=_volumes_of("10Gi"),
+    ),
     accept(_SIZE, "a size with a fraction", instance(kafka=persistent("1.5Ti"))),
     reject(_SIZE, "a size that is no quantity", instance(kafka=persistent("10 GB"))),
     reject(_SIZE, "a size of zero", instance(kafka=persistent("0"))),

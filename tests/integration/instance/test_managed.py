@@ -8,6 +8,7 @@ from secrets import token_bytes
 
 import pytest
 
+from eventstreams.api.instance import KafkaStatus
 from eventstreams.core import names
 from eventstreams.instance.builders.common import Images
 from eventstreams.instance.identity import mint
@@ -121,6 +122,37 @@ async def test_a_larger_size_grows_the_claim_and_leaves_the_stateful_set(room: R
     claim = await live(room, PERSISTENT_VOLUME_CLAIMS, CLAIM)
     assert claim["spec"]["resources"]["requests"]["storage"] == "2Gi"
     assert (await live(room, STATEFUL_SETS, KAFKA))["metadata"]["generation"] == before["metadata"]["generation"]
+    assert (await room.reconcile()).status.kafka == KafkaStatus(
+        mode="managed", version=room.context.settings.kafka_version, storage_size="2Gi"
+    )
+
+
+async def test_a_size_that_the_class_refuses_leaves_kafka_alone_and_can_be_set_back(room: Room) -> None:
+    await room.declare(persistent(size="1Gi"))
+    await started(room)
+    await allow_expansion(room, allowed=False)
+    assert (await room.reasons())["StorageReady"] == "Ready"
+
+    await room.declare(persistent(size="2Gi"))
+
+    outcome = await room.reconcile()
+    said = {one.type: (str(one.reason), one.message) for one in outcome.findings}
+    assert said["KafkaAvailable"][0] == "KafkaUnavailable", "the broker is asked all the same; a fake one is silent"
+    assert said["StorageReady"][0] == said["Stalled"][0] == "ObjectRefused"
+    assert "data-demo-kafka-0 has 1Gi and cannot grow to 2Gi: set allowVolumeExpansion" in said["StorageReady"][1]
+    await room.declare(persistent(size="1Gi"))
+    assert (await room.reasons())["StorageReady"] == "Ready"
+
+
+async def test_an_outdated_broker_is_replaced_while_its_volume_cannot_grow(room: Room) -> None:
+    await room.declare(persistent(size="1Gi"))
+    await started(room)
+    await allow_expansion(room, allowed=False)
+    before = await live(room, PODS, POD)
+
+    await room.declare(persistent(size="2Gi", config={"log.retention.hours": "24"}))
+
+    await replaced(room, before)
 
 
 async def test_retained_volumes_and_identity_outlive_the_instance_and_serve_the_next(room: Room) -> None:
@@ -240,11 +272,11 @@ def foreign_pod(namespace: str) -> Manifest:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": [container]}}
 
 
-async def allow_expansion(room: Room) -> None:
-    """Let claims of the default class grow."""
+async def allow_expansion(room: Room, *, allowed: bool = True) -> None:
+    """Let claims of the default class grow, or not."""
     claim = await live(room, PERSISTENT_VOLUME_CLAIMS, CLAIM)
     storage = API("storage.k8s.io", "v1", "storageclasses", "StorageClass", namespaced=False)
-    body = {"allowVolumeExpansion": True}
+    body = {"allowVolumeExpansion": allowed}
     await room.kube.patch(storage, None, claim["spec"]["storageClassName"], body)
 
 

@@ -231,6 +231,7 @@ def test_what_was_not_learnt_this_time_stays_in_the_status() -> None:
             endpoint_not_after=NOW,
             cluster_id="c",
             brokers=3,
+            storage_size="1Gi",
         ),
     )
     known = instance(EXTERNAL, status=told.model_dump(mode="json", by_alias=True))
