@@ -15,9 +15,10 @@ from eventstreams.api.instance import EventStreamsInstance
 from eventstreams.api.serviceid import ServiceID
 from eventstreams.core import names
 from eventstreams.core.consent import InstanceRef
-from eventstreams.core.errors import NotYetError
+from eventstreams.core.errors import EventStreamsError, NotYetError, RefusedError
 from eventstreams.core.key import Key
-from eventstreams.core.keyring import DATA_KEY, KeyGrant, Shard, dump, load
+from eventstreams.core.keyring import DATA_KEY, SHARDS, KeyGrant, Shard, dump, load
+from eventstreams.core.reasons import Reason
 from eventstreams.kube.apis import CONFIG_MAPS, Manifest
 from eventstreams.runtime.context import Context
 from eventstreams.serviceid.grants import Shards, compiled, grants_of, instance_of, owner_of
@@ -39,7 +40,7 @@ class _Line:
 
     asked: int = 0
     served: int = 0
-    error: NotYetError | None = None
+    error: EventStreamsError | None = None
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -59,22 +60,32 @@ class Keyrings:
     async def ensure(self, resource: ServiceID) -> None:
         """Return when the written keyring says of one service ID what its copy `resource` says.
 
-        The store must hold that copy. Raises NotYetError as `sync` does.
+        The store must hold that copy. Raises NotYetError where it cannot be written.
         """
         instance = Key(*astuple(instance_of(resource)))
         written = self._written.get(instance)
         if written is None or written.get(owner_of(resource), frozenset()) != grants_of(resource):
-            await self.sync(instance)
+            await self._follow(instance)
 
     async def release(self, owner: str) -> None:
-        """Write every keyring that has grants of `owner` (`namespace/name`) yet. Raises NotYetError as `sync` does."""
+        """Write every keyring that has grants of `owner` (`namespace/name`) yet. Raises as `ensure` does."""
         for instance in [one for one, written in self._written.items() if owner in written]:
+            await self._follow(instance)
+
+    async def _follow(self, instance: Key) -> None:
+        """Write the keyring for a service ID: what is refused is the turn of whoever runs the instance."""
+        try:
             await self.sync(instance)
+        except RefusedError as error:
+            raise NotYetError(
+                Reason.INSTANCE_NOT_READY, f"the keyring of instance {instance.name} is not whole: {error.message}"
+            ) from error
 
     async def sync(self, instance: Key) -> None:
         """Make the keyring of `instance` what the store of service IDs says; nothing when the instance is gone.
 
-        Raises NotYetError when the API server does not take it: the keyring may then be partly written.
+        Raises NotYetError when the API server does not take it, RefusedError where
+        somebody else's ConfigMap has a shard's name. What can be written is written all the same.
         """
         line = self._lines.setdefault(instance, _Line())
         line.asked = ticket = line.asked + 1
@@ -83,7 +94,7 @@ class Keyrings:
             if line.served < ticket:
                 await self._serve(instance, line)
         if line.error is not None:
-            raise NotYetError(line.error.reason, line.error.message) from line.error
+            raise _again(line.error) from line.error
 
     async def _serve(self, instance: Key, line: _Line) -> None:
         """Write once for every call that has been made until now."""
@@ -91,7 +102,7 @@ class Keyrings:
         line.error = None
         try:
             await self._write(instance)
-        except NotYetError as error:
+        except EventStreamsError as error:
             line.error = error
         line.served = covers
         if line.asked == covers:
@@ -107,13 +118,13 @@ class Keyrings:
         if instance in self._written:
             self._written[instance] = _settled(self._written[instance], by_owner)
         live = await self._read(instance)
-        try:
-            async with asyncio.TaskGroup() as group:
-                for number, grants in enumerate(shards):
-                    name = names.keyring(instance.name, number)
-                    group.create_task(self._write_shard(owner, name, grants, live.get(name)))
-        except ExceptionGroup as failures:
-            raise failures.exceptions[0] from failures
+        async with asyncio.TaskGroup() as group:
+            tries = [
+                group.create_task(self._try_shard(owner, name, grants, live.get(name)))
+                for name, grants in zip(_shard_names(instance), shards, strict=True)
+            ]
+        if errors := [error for one in tries if (error := one.result()) is not None]:
+            raise errors[0]
         self._written[instance] = by_owner
 
     async def _read(self, instance: Key) -> dict[str, Manifest]:
@@ -121,11 +132,26 @@ class Keyrings:
         listed = await self._context.kube.list(CONFIG_MAPS, instance.namespace, labels=labels)
         return {manifest["metadata"]["name"]: manifest for manifest in listed.items}
 
+    async def _try_shard(
+        self, owner: EventStreamsInstance, name: str, grants: frozenset[KeyGrant], listed: Manifest | None
+    ) -> EventStreamsError | None:
+        """Write a shard and return what went wrong: one that cannot be written shall not keep a key in the others."""
+        try:
+            await self._write_shard(owner, name, grants, listed)
+        except EventStreamsError as error:
+            return error
+        return None
+
     async def _write_shard(
         self, owner: EventStreamsInstance, name: str, grants: frozenset[KeyGrant], listed: Manifest | None
     ) -> None:
         kube = self._context.kube
         live = listed or await kube.get(CONFIG_MAPS, owner.metadata.namespace, name)
+        if live is not None and not _is_ours(live, owner):
+            raise RefusedError(
+                Reason.OBJECT_CONFLICT,
+                f"ConfigMap {name} exists and does not belong to this instance, it is not touched: delete or rename it",
+            )
         found = _shard(live)
         if live is not None and found is not None and frozenset(found.keys) == grants and _is_in_order(live, owner):
             return
@@ -187,6 +213,17 @@ def _shard(live: Manifest | None) -> Shard | None:
         return None
 
 
+def _is_ours(live: Manifest, owner: EventStreamsInstance) -> bool:
+    """Tell whether the operator made a ConfigMap for an instance of this name; one without its labels may still."""
+    metadata = live["metadata"]
+    labels = metadata.get("labels") or {}
+    is_labelled = (
+        labels.get(names.MANAGED_BY) == names.MANAGED_BY_VALUE
+        and labels.get(names.INSTANCE_LABEL) == owner.metadata.name
+    )
+    return is_labelled or owner.metadata.uid in {one["uid"] for one in metadata.get("ownerReferences") or ()}
+
+
 def _is_in_order(live: Manifest, owner: EventStreamsInstance) -> bool:
     """Tell whether a ConfigMap has our labels and owner: an instance made again owns its keyring anew."""
     expected = shard_config_map(owner, "", Shard())["metadata"]
@@ -195,6 +232,16 @@ def _is_in_order(live: Manifest, owner: EventStreamsInstance) -> bool:
         expected["labels"].items() <= (metadata.get("labels") or {}).items()
         and metadata.get("ownerReferences") == expected["ownerReferences"]
     )
+
+
+def _shard_names(instance: Key) -> list[str]:
+    return [names.keyring(instance.name, number) for number in range(SHARDS)]
+
+
+def _again(error: EventStreamsError) -> EventStreamsError:
+    """Return an error of the same kind: each caller raises one of its own."""
+    kind = RefusedError if isinstance(error, RefusedError) else NotYetError
+    return kind(error.reason, error.message)
 
 
 def _by_owner(shards: Shards) -> _ByOwner:

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from eventstreams.core.errors import NotYetError
+from eventstreams.core.apikey import KeyId
+from eventstreams.core.errors import NotYetError, RefusedError
 from eventstreams.core.key import Key
 from eventstreams.core.keyring import DATA_KEY, load, shard_of
 from eventstreams.core.reasons import Reason
@@ -161,6 +162,58 @@ async def test_a_shard_that_lost_its_labels_gets_them_back_and_keeps_those_of_ot
     await world.keyrings.sync(ES)
     assert shard(world, 5)["metadata"]["labels"]["eventstreams.dev/instance"] == "es"
     assert shard(world, 5)["metadata"]["labels"]["team"] == "blue"
+
+
+async def world_with_a_foreign_shard() -> World:
+    """Return a ready world in which somebody's own ConfigMap has taken the name of a shard that holds no key."""
+    world = await ready_world()
+    number = (shard_of(KeyId(next(iter(world.keyring())))) + 1) % 16
+    await world.kube.delete(CONFIG_MAPS, "team", f"es-keyring-{number}")
+    metadata = {
+        "namespace": "team",
+        "name": f"es-keyring-{number}",
+        "labels": {"app.kubernetes.io/component": "keyring"},
+    }
+    await world.kube.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"theirs": "x"}})
+    return world
+
+
+def theirs(world: World) -> list[str]:
+    return [key.name for (_, key), one in world.kube.objects.items() if one.get("data") == {"theirs": "x"}]
+
+
+async def test_a_foreign_config_map_of_a_shards_name_is_refused_and_not_touched() -> None:
+    world = await world_with_a_foreign_shard()
+    (name,) = theirs(world)
+    with pytest.raises(RefusedError, match=f"ConfigMap {name} exists and does not belong to this instance"):
+        await world.keyrings.sync(ES)
+    assert theirs(world) == [name]
+
+
+async def test_beside_a_foreign_config_map_keys_are_revoked_all_the_same() -> None:
+    world = await world_with_a_foreign_shard()
+    await world.kube.patch(SERVICE_IDS, *APP, {"status": {"keys": []}}, subresource="status")
+    with pytest.raises(RefusedError):
+        await world.keyrings.sync(ES)
+    assert [load(one["data"][DATA_KEY]).keys for one in own_shards(world)] == [()] * 15
+
+
+async def test_beside_a_foreign_config_map_a_service_id_waits_for_the_instance() -> None:
+    world = await world_with_a_foreign_shard()
+    await world.create_service_id("late")
+    await world.settle()
+    assert world.condition("Ready", Key("team", "late")) == ("False", "InstanceNotReady")
+
+
+async def test_when_a_foreign_config_map_is_gone_its_shard_is_made() -> None:
+    world = await world_with_a_foreign_shard()
+    await world.kube.delete(CONFIG_MAPS, "team", theirs(world)[0])
+    await world.keyrings.sync(ES)
+    assert len(revisions(world)) == 16
+
+
+def own_shards(world: World) -> list[Manifest]:
+    return [one for (api, _), one in world.kube.objects.items() if api == CONFIG_MAPS and DATA_KEY in one["data"]]
 
 
 async def test_an_instance_made_again_owns_its_keyring_anew() -> None:
