@@ -7,6 +7,7 @@ ConfigMaps themselves are read on every `sync`, so that a damaged one is repaire
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from dataclasses import astuple, dataclass, field
 from itertools import groupby
 from typing import Final
@@ -21,7 +22,7 @@ from eventstreams.core.keyring import DATA_KEY, SHARDS, KeyGrant, Shard, dump, l
 from eventstreams.core.reasons import Reason
 from eventstreams.kube.apis import CONFIG_MAPS, Manifest
 from eventstreams.runtime.context import Context
-from eventstreams.serviceid.grants import Shards, compiled, grants_of, instance_of, owner_of
+from eventstreams.serviceid.grants import compiled, grants_of, instance_of, owner_of
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +85,7 @@ class Keyrings:
     async def sync(self, instance: Key) -> None:
         """Make the keyring of `instance` what the store of service IDs says; nothing when the instance is gone.
 
-        Raises NotYetError when the API server does not take it, RefusedError where
+        Raises NotYetError when the API server does not take it or the instance cannot be read, RefusedError where
         somebody else's ConfigMap has a shard's name. What can be written is written all the same.
         """
         line = self._lines.setdefault(instance, _Line())
@@ -109,15 +110,26 @@ class Keyrings:
             self._lines.pop(instance, None)  # nobody waits; the next call starts a new line
 
     async def _write(self, instance: Key) -> None:
-        owner = self._context.instances.store.get(instance)
+        instances = self._context.instances.store
+        owner = instances.get(instance)
+        if owner is None and instances.has(instance):
+            raise NotYetError(
+                Reason.INSTANCE_NOT_READY,
+                f"EventStreamsInstance {instance.name} does not fit the operator's version, see the operator's log: "
+                "update the operator or correct the instance",
+            )
         if owner is None or owner.metadata.deletion_timestamp is not None:
             self._written.pop(instance, None)
             return
-        shards = compiled(InstanceRef(*instance), self._context.service_ids.store.values())
+        live = await self._read(instance)
+        granted = compiled(InstanceRef(*instance), self._context.service_ids.store.values())
+        shards = [
+            _joined(grants, self._kept(live.get(name)))
+            for name, grants in zip(_shard_names(instance), granted, strict=True)
+        ]
         by_owner = _by_owner(shards)
         if instance in self._written:
             self._written[instance] = _settled(self._written[instance], by_owner)
-        live = await self._read(instance)
         async with asyncio.TaskGroup() as group:
             tries = [
                 group.create_task(self._try_shard(owner, name, grants, live.get(name)))
@@ -130,23 +142,32 @@ class Keyrings:
     async def _read(self, instance: Key) -> dict[str, Manifest]:
         labels = f"{names.INSTANCE_LABEL}={instance.name},{names.COMPONENT}={COMPONENT}"
         listed = await self._context.kube.list(CONFIG_MAPS, instance.namespace, labels=labels)
-        return {manifest["metadata"]["name"]: manifest for manifest in listed.items}
+        found = {manifest["metadata"]["name"]: manifest for manifest in listed.items}
+        for name in _shard_names(instance):  # one that lost its labels, or is somebody else's
+            if name not in found and (one := await self._context.kube.get(CONFIG_MAPS, instance.namespace, name)):
+                found[name] = one
+        return found
+
+    def _kept(self, live: Manifest | None) -> frozenset[KeyGrant]:
+        """Return what a shard grants to service IDs that exist and cannot be read: nobody acts on them."""
+        shard, store = _shard(live), self._context.service_ids.store
+        owners = {grant: Key(*grant.owner.split("/", 1)) for grant in (() if shard is None else shard.keys)}
+        return frozenset(grant for grant, key in owners.items() if store.has(key) and store.get(key) is None)
 
     async def _try_shard(
-        self, owner: EventStreamsInstance, name: str, grants: frozenset[KeyGrant], listed: Manifest | None
+        self, owner: EventStreamsInstance, name: str, grants: frozenset[KeyGrant], live: Manifest | None
     ) -> EventStreamsError | None:
         """Write a shard and return what went wrong: one that cannot be written shall not keep a key in the others."""
         try:
-            await self._write_shard(owner, name, grants, listed)
+            await self._write_shard(owner, name, grants, live)
         except EventStreamsError as error:
             return error
         return None
 
     async def _write_shard(
-        self, owner: EventStreamsInstance, name: str, grants: frozenset[KeyGrant], listed: Manifest | None
+        self, owner: EventStreamsInstance, name: str, grants: frozenset[KeyGrant], live: Manifest | None
     ) -> None:
         kube = self._context.kube
-        live = listed or await kube.get(CONFIG_MAPS, owner.metadata.namespace, name)
         if live is not None and not _is_ours(live, owner):
             raise RefusedError(
                 Reason.OBJECT_CONFLICT,
@@ -244,7 +265,13 @@ def _again(error: EventStreamsError) -> EventStreamsError:
     return kind(error.reason, error.message)
 
 
-def _by_owner(shards: Shards) -> _ByOwner:
+def _joined(grants: frozenset[KeyGrant], kept: frozenset[KeyGrant]) -> frozenset[KeyGrant]:
+    """Return the grants and the kept ones; an id stays with who had it."""
+    ids = {grant.id for grant in kept}
+    return kept | {grant for grant in grants if grant.id not in ids}
+
+
+def _by_owner(shards: Iterable[frozenset[KeyGrant]]) -> _ByOwner:
     grants = sorted((grant for shard in shards for grant in shard), key=_owner)
     return {owner: frozenset(each) for owner, each in groupby(grants, key=_owner)}
 

@@ -233,6 +233,51 @@ async def test_for_an_instance_that_is_gone_nothing_is_written() -> None:
     assert world.kube.changes == changes
 
 
+async def test_while_the_instance_cannot_be_read_a_service_id_is_not_let_go_with_its_key_still_good() -> None:
+    world = await ready_world()
+    await world.kube.patch(INSTANCES, *ES, {"spec": {"kafka": {"managed": {"storage": "of another version"}}}})
+    await world.kube.delete(SERVICE_IDS, *APP)
+    await world.settle()
+    assert len(world.keyring()) == 1
+    assert world.service_id().metadata.finalizers
+    assert world.condition("Ready") == ("False", "InstanceNotReady")
+
+
+async def unreadable_world() -> World:
+    """Return a ready world whose service ID was then given what this version does not know."""
+    world = await ready_world()
+    await world.kube.patch(SERVICE_IDS, *APP, {"spec": {"role": "of another version"}})
+    return world
+
+
+async def test_keys_of_a_service_id_that_cannot_be_read_go_on_working() -> None:
+    world = await unreadable_world()
+    before = world.keyring()
+    world.restart()
+    await world.keyrings.sync(ES)
+    assert world.keyring() == before
+
+
+async def test_a_key_of_a_service_id_that_cannot_be_read_is_not_given_to_another() -> None:
+    world = await unreadable_world()
+    (id_,) = world.keyring()
+    await add_service_id(world, 0)
+    keys = [key_status(1).model_dump(mode="json", by_alias=True, exclude_none=True) | {"id": id_}]
+    await world.kube.patch(SERVICE_IDS, "team", "app-0", {"status": {"keys": keys}}, subresource="status")
+    await world.keyrings.sync(ES)
+    assert world.keyring()[KeyId(id_)].owner == "team/app"
+
+
+async def test_keys_of_a_service_id_that_cannot_be_read_end_when_it_is_gone() -> None:
+    world = await unreadable_world()
+    world.restart()
+    await world.keyrings.sync(ES)
+    await world.kube.patch(SERVICE_IDS, *APP, {"metadata": {"finalizers": None}})
+    await world.kube.delete(SERVICE_IDS, *APP)
+    await world.settle()
+    assert world.keyring() == {}
+
+
 async def test_a_key_that_changes_back_while_its_write_is_under_way_is_not_taken_for_written() -> None:
     world = await ready_world()
     await world.kube.patch(SERVICE_IDS, *APP, {"spec": {"topics": ["other"]}})
