@@ -122,8 +122,16 @@ class Reason(Enum):
     )
 
     # EventStreamsInstance
-    KAFKA_STARTING = Explained("KafkaStarting", "the brokers are starting")
-    PRODUCER_STARTING = Explained("ProducerStarting", "the REST producer's pods are starting")
+    KAFKA_STARTING = Explained(
+        "KafkaStarting",
+        "the brokers are starting",
+        "wait; after some minutes look at the pod that the message names, as it says",
+    )
+    PRODUCER_STARTING = Explained(
+        "ProducerStarting",
+        "the REST producer's pods are starting",
+        "wait; after some minutes look at the pods, with the command in the message",
+    )
     SECRET_NOT_FOUND = Explained(
         "SecretNotFound", "a Secret that the spec names does not exist", "create the Secret that the message names"
     )

@@ -22,7 +22,7 @@ from eventstreams.core import names
 from eventstreams.core.errors import EventStreamsError, NotYetError, RefusedError
 from eventstreams.core.reasons import Reason
 from eventstreams.instance.builders import kafka_node, producer_access
-from eventstreams.instance.builders.common import Images, Manifest, digest
+from eventstreams.instance.builders.common import REST_PRODUCER, Images, Manifest, digest
 from eventstreams.instance.builders.kafka_configuration import kafka_configuration
 from eventstreams.instance.identity import KafkaIdentity
 from eventstreams.instance.quantities import number_of
@@ -43,6 +43,8 @@ class Rollout:
     wanted: int
     available: int
     is_complete: bool
+    held_up: str = ""
+    """What the Deployment's controller says of pods that it cannot make or that do not start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +175,8 @@ def why_not_ready(pod: Manifest | None) -> str:
             return f"pod {name} has no node: {one.get('message', 'no reason given')}"
     waiting = [one.get("state", {}).get("waiting") for one in pod.get("status", {}).get("containerStatuses") or ()]
     if reasons := [one["reason"] for one in waiting if one and one.get("reason") not in (None, "ContainerCreating")]:
+        if reasons[0] == "CrashLoopBackOff":
+            return f"broker {name} ends again and again; see kubectl logs {name} --previous"
         return f"pod {name} waits: {reasons[0]}; see kubectl describe pod {name}"
     return f"broker {name} is starting"
 
@@ -182,15 +186,23 @@ def rollout_of(instance: EventStreamsInstance, live: Manifest) -> Rollout:
     wanted = instance.spec.rest_producer.replicas
     status = live.get("status", {})
     available = int(status.get("availableReplicas", 0))
+    held_up = _held_up(live)
     if wanted > 0 and available == 0:
-        raise NotYetError(Reason.PRODUCER_STARTING, f"none of {wanted} REST producer pods serves yet")
+        metadata = instance.metadata
+        selector = f"{names.INSTANCE_LABEL}={metadata.name},{names.COMPONENT}={REST_PRODUCER}"
+        why = f": {held_up}" if held_up else ""
+        raise NotYetError(
+            Reason.PRODUCER_STARTING,
+            f"none of {wanted} REST producer pods serves yet{why}; see kubectl get pods -n {metadata.namespace} "
+            f"-l {selector}",
+        )
     is_complete = (
         status.get("observedGeneration") == live["metadata"]["generation"]
         and status.get("updatedReplicas", 0) == wanted
         and status.get("replicas", 0) == wanted
         and available == wanted
     )
-    return Rollout(wanted, available, is_complete)
+    return Rollout(wanted, available, is_complete, held_up)
 
 
 def node_port_of(service: Manifest) -> int | None:
@@ -213,7 +225,8 @@ def findings(problems: Mapping[str, Sequence[EventStreamsError]], rollout: Rollo
     if waiting is not None:
         return parts + conditions.not_yet(waiting, f"next attempt within {retry_after(everything):.0f} s")
     if rollout is not None and not rollout.is_complete:
-        message = f"{rollout.available} of {rollout.wanted} REST producer pods serve, a rollout is under way"
+        why = rollout.held_up or "a rollout is under way"
+        message = f"{rollout.available} of {rollout.wanted} REST producer pods serve, {why}"
         rolling = Finding(conditions.RECONCILING, "True", Reason.PRODUCER_STARTING, message)
         return (*parts, *(one for one in conditions.ready() if one.type != rolling.type), rolling)
     return parts + conditions.ready()
@@ -260,10 +273,16 @@ def _first_claim_size(live: Manifest | None) -> str | None:
     return next((claim_size(one) for one in templates), None)
 
 
+def _held_up(deployment: Manifest) -> str:
+    """Return what a Deployment's conditions say of pods that cannot be made, else of a rollout that got stuck."""
+    found = {(one["type"], one["status"]): one.get("message", "") for one in _conditions(deployment)}
+    return found.get(("ReplicaFailure", "True")) or found.get(("Progressing", "False")) or ""
+
+
 def _runs(pod: Manifest) -> bool:
     statuses = pod.get("status", {}).get("containerStatuses") or ()
     return any("running" in one.get("state", {}) for one in statuses)
 
 
-def _conditions(pod: Manifest) -> Sequence[Mapping[str, Any]]:
-    return pod.get("status", {}).get("conditions") or ()
+def _conditions(live: Manifest) -> Sequence[Mapping[str, Any]]:
+    return live.get("status", {}).get("conditions") or ()

@@ -103,7 +103,14 @@ def test_a_pod_of_a_former_stateful_set_is_waited_for(found: dict[str, Any]) -> 
         (None, "the broker's pod is being created"),
         (pod(deleted=True), "broker demo-kafka-0 is being restarted"),
         (pod(ready=False), "broker demo-kafka-0 is starting"),
-        (pod(ready=False, state=CRASHED), "pod demo-kafka-0 waits: CrashLoopBackOff; see kubectl describe pod"),
+        (
+            pod(ready=False, state=CRASHED),
+            "broker demo-kafka-0 ends again and again; see kubectl logs demo-kafka-0 --previous",
+        ),
+        (
+            pod(ready=False, state={"waiting": {"reason": "ImagePullBackOff"}}),
+            "pod demo-kafka-0 waits: ImagePullBackOff; see kubectl describe pod demo-kafka-0",
+        ),
     ],
 )
 def test_the_message_says_what_a_broker_waits_for(found: dict[str, Any] | None, says: str) -> None:
@@ -147,6 +154,40 @@ def test_a_rollout_is_complete_when_all_pods_are_new_and_serve(live: dict[str, A
 def test_without_a_pod_that_serves_the_producer_is_not_available() -> None:
     with pytest.raises(NotYetError, match="none of 2"):
         plan.rollout_of(instance(replicas=2), deployment(replicas=2))
+
+
+STUCK = {"type": "Progressing", "status": "False", "message": "ReplicaSet x has timed out progressing."}
+OVER_QUOTA = {"type": "ReplicaFailure", "status": "True", "message": "exceeded quota"}
+
+
+@pytest.mark.parametrize(
+    ("conditions", "says"),
+    [
+        ([], "yet; see"),
+        ([{"type": "Progressing", "status": "True", "message": "is progressing"}], "yet; see"),
+        ([STUCK], "yet: ReplicaSet x has timed out progressing"),
+        ([STUCK, OVER_QUOTA], "yet: exceeded quota; see"),
+    ],
+)
+def test_the_message_says_why_no_producer_serves_and_where_to_look(conditions: list[dict[str, str]], says: str) -> None:
+    live = deployment(replicas=2)
+    live["status"]["conditions"] = conditions
+
+    with pytest.raises(NotYetError, match=says) as error:
+        plan.rollout_of(instance(replicas=2), live)
+
+    assert error.value.message.endswith(
+        "kubectl get pods -n shop -l eventstreams.dev/instance=demo,app.kubernetes.io/component=rest-producer"
+    )
+
+
+def test_a_rollout_that_is_stuck_says_why() -> None:
+    live = deployment(replicas=3, updatedReplicas=1, availableReplicas=2)
+    live["status"]["conditions"] = [OVER_QUOTA]
+
+    found = plan.findings({}, plan.rollout_of(instance(replicas=2), live))
+
+    assert "2 of 2 REST producer pods serve, exceeded quota" in [one.message for one in found]
 
 
 def test_no_replicas_are_what_was_asked_for() -> None:
