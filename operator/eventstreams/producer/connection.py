@@ -25,7 +25,7 @@ from eventstreams.producer.answers import CONTINUE, RefusalError
 from eventstreams.producer.exchange import Exchange, Site, Task
 from eventstreams.producer.framing import Chunked, Head, Sized
 from eventstreams.producer.limits import Limits
-from eventstreams.producer.states import MOVES, Event, State
+from eventstreams.producer.states import BODY, HEAD, LINGER, LOST, MOVES, SHUT, Event
 from eventstreams.producer.tls import Wire
 
 logger = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ class Connection(asyncio.Protocol):
         self._limits = limits
         self._room = limits.pipelined
         self._clock = clock
-        self._state = State.HEAD
+        self._state = HEAD
         self._due: deque[Exchange] = deque()
         self._held = b""  # read, but not taken yet
         self._head: Head | None = None  # of the request that is being read, once it is complete
@@ -94,7 +94,7 @@ class Connection(asyncio.Protocol):
 
     @override
     def data_received(self, data: bytes) -> None:
-        if self._state is State.HEAD or self._state is State.BODY:
+        if self._state is HEAD or self._state is BODY:
             account = self.account
             if account is not None and account.records >= self._site.turns.busy and self._room:
                 self._site.turns.wait(self, account)
@@ -108,9 +108,9 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """Answer what was asked before the peer closed its half, then close (True: the wire stays open until then)."""
         self._has_peer_ended = True
-        if self._state is State.LINGER:
+        if self._state is LINGER:
             self._wire.close()
-        elif self._state is State.BODY or (self._state is State.HEAD and self._held):
+        elif self._state is BODY or (self._state is HEAD and self._held):
             self._shut_with(framing.bad("the connection ended before the request did"))
         else:
             self.retire()
@@ -148,7 +148,7 @@ class Connection(asyncio.Protocol):
 
     def retire(self) -> None:
         """Take no further request: close when what is due is answered."""
-        if self._state is State.HEAD or self._state is State.BODY:
+        if self._state is HEAD or self._state is BODY:
             self._move(Event.LAST_READ)
             if self._due:
                 self._due[-1].is_last = True
@@ -168,7 +168,7 @@ class Connection(asyncio.Protocol):
         if not self._can_write:
             if age > self._limits.write_seconds:
                 self._wire.abort()
-        elif self._state is State.LINGER:
+        elif self._state is LINGER:
             if age > self._limits.linger_seconds:
                 self._wire.abort()
         elif self._is_reading:
@@ -176,13 +176,13 @@ class Connection(asyncio.Protocol):
 
     def _sweep_request(self, age: float) -> None:
         limits = self._limits
-        if self._state is State.BODY:
+        if self._state is BODY:
             if age > limits.body_seconds:
                 self._shut_with(framing.bad("the request's body did not arrive in time; not stored", 408))
-        elif self._state is State.HEAD and self._held:
+        elif self._state is HEAD and self._held:
             if age > limits.head_seconds:
                 self._shut_with(framing.bad("the request's head did not arrive in time", 408))
-        elif self._state is State.HEAD and not self._due and age > limits.idle_seconds:
+        elif self._state is HEAD and not self._due and age > limits.idle_seconds:
             self.retire()
 
     # bytes in
@@ -193,9 +193,9 @@ class Connection(asyncio.Protocol):
         self._is_parsing = True
         try:
             while at < size and self._can_write and len(due) < self._room:
-                if self._state is State.HEAD:
+                if self._state is HEAD:
                     after = self._read_head(data, at)
-                elif self._state is State.BODY:
+                elif self._state is BODY:
                     after = self._read_body(data, at)
                 else:
                     after = size  # after a request that was the last
@@ -210,7 +210,7 @@ class Connection(asyncio.Protocol):
             logger.exception("Bug met while reading a request")
             self._shut_with(RefusalError(500, "internal error: the record may or may not be stored", closes=True))
         self._is_parsing = False
-        if self._state is State.HEAD or self._state is State.BODY:
+        if self._state is HEAD or self._state is BODY:
             self._held = data[at:]
             if self._held and (at or not had_held):
                 self._since = self._clock()
@@ -294,7 +294,7 @@ class Connection(asyncio.Protocol):
 
     def _shut_with(self, refusal: RefusalError) -> None:
         """Refuse the request that is being read, and read no further."""
-        if self._state is State.BODY and isinstance(self._task, RefusalError):
+        if self._state is BODY and isinstance(self._task, RefusalError):
             refusal = self._task
         exchange, self._current = self._current, None
         if exchange is None:
@@ -302,17 +302,17 @@ class Connection(asyncio.Protocol):
             exchange.is_bodiless = self._head is not None and self._head.method == b"HEAD"
             self._due.append(exchange)
         exchange.is_last = True
-        if self._state is not State.SHUT:
+        if self._state is not SHUT:
             self._move(Event.LAST_READ)
         exchange.refuse(refusal)
-        if self._state is State.SHUT and not self._due:  # it had been answered
+        if self._state is SHUT and not self._due:  # it had been answered
             self._end()
 
     # answers out
 
     def flush(self) -> None:
         """Write the answers that are ready and whose turn it is. Called whenever one became ready."""
-        if self._state is State.LOST:
+        if self._state is LOST:
             return
         due = self._due
         while due and (answer := due[0].answer) is not None:
@@ -326,7 +326,7 @@ class Connection(asyncio.Protocol):
                 return
         if not due:
             self.lane = None
-            if self._state is State.HEAD and not self._held:
+            if self._state is HEAD and not self._held:
                 self._since = self._clock()
             if self._owes_continue:
                 self._continue()
@@ -336,11 +336,11 @@ class Connection(asyncio.Protocol):
     @property
     def _is_between(self) -> bool:
         """Whether this is a moment to part without loss: nothing is due and no request has begun."""
-        return not self._due and self._state is State.HEAD and not self._held and not self._is_parsing
+        return not self._due and self._state is HEAD and not self._held and not self._is_parsing
 
     def _end(self) -> None:
         """Close our half and let the peer read the answer before it could see a reset."""
-        if self._state is not State.SHUT:
+        if self._state is not SHUT:
             self._move(Event.LAST_READ)
         self._move(Event.ALL_ANSWERED)
         self._due.clear()
@@ -371,7 +371,7 @@ class Connection(asyncio.Protocol):
 
     def _regulate(self) -> None:
         """Read from the wire exactly while there is room."""
-        if self._has_room is not self._is_reading and (self._state is State.HEAD or self._state is State.BODY):
+        if self._has_room is not self._is_reading and (self._state is HEAD or self._state is BODY):
             self._is_reading = not self._is_reading
             if self._is_reading:
                 self._wire.resume_reading()
