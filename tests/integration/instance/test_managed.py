@@ -8,7 +8,7 @@ from secrets import token_bytes
 
 import pytest
 
-from eventstreams.api.instance import KafkaStatus
+from eventstreams.api.instance_status import KafkaStatus
 from eventstreams.core import names
 from eventstreams.instance.builders.common import Images
 from eventstreams.instance.identity import mint
