@@ -91,7 +91,6 @@ class KeyState(Enum):
     PENDING = "Pending"
     ACTIVE = "Active"
     RETIRING = "Retiring"
-    REVOKED = "Revoked"
 
 
 class KeyStatus(Model):
@@ -108,7 +107,7 @@ class KeyStatus(Model):
     expires_at: datetime | None = None
     """When it stops working; absent: it does not expire."""
     state: KeyState
-    """`Pending` while it is being made known, `Active`, `Retiring` during an overlap, `Revoked`."""
+    """`Pending` while it is being made known, `Active`, `Retiring` during an overlap."""
 
 
 class Binding(Model):

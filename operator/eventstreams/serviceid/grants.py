@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from eventstreams.api.serviceid import KeyState, Role, ServiceID
+from eventstreams.api.serviceid import Role, ServiceID
 from eventstreams.core.apikey import Digest, KeyId
 from eventstreams.core.consent import InstanceRef, Request, consent
 from eventstreams.core.errors import RefusedError
@@ -11,9 +11,6 @@ from eventstreams.core.keyring import SHARDS, KeyGrant, KeyLimits, shard_of
 
 MAY_PRODUCE = frozenset({Role.EDITOR, Role.OPERATOR})
 """The roles whose topics may be written to. A viewer's key is known, and refused with 403 instead of 401."""
-
-SERVING = frozenset({KeyState.PENDING, KeyState.ACTIVE, KeyState.RETIRING})
-"""The states in which a key stands in the keyring: a Pending one is learnt before anybody can hold it."""
 
 Shards = tuple[frozenset[KeyGrant], ...]
 """What each of the 16 shards holds, in order."""
@@ -65,8 +62,7 @@ def grants_of(resource: ServiceID) -> frozenset[KeyGrant]:
             expires_at=key.expires_at,
             limits=limits,
         )
-        for key in resource.status.keys
-        if key.state in SERVING
+        for key in resource.status.keys  # a Pending one too: it is learnt before anybody can hold it
     )
 
 

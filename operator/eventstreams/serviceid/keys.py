@@ -69,7 +69,7 @@ def seconds_to_next_end(keys: Sequence[KeyStatus], now: datetime) -> float | Non
 
 
 def _is_over(key: KeyStatus, now: datetime) -> bool:
-    return key.state is KeyState.REVOKED or (key.expires_at is not None and key.expires_at <= now)
+    return key.expires_at is not None and key.expires_at <= now
 
 
 def _is_current(key: KeyStatus, held: Held) -> bool:

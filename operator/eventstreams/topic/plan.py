@@ -59,7 +59,6 @@ class Delete:
 UNSET = "<unset>"
 
 Action = Create | Delete
-"""To come: AddPartitions, AlterConfig."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,10 +47,6 @@ def test_a_retiring_key_carries_its_end() -> None:
     assert grant.expires_at == LATER
 
 
-def test_a_revoked_key_is_not_in_the_keyring() -> None:
-    assert not grants_of(service_id("app", key_status(1, KeyState.REVOKED)))
-
-
 def test_a_service_id_that_is_being_deleted_has_no_grants() -> None:
     assert not grants_of(service_id("app", key_status(1), deletionTimestamp=NOW))
 
