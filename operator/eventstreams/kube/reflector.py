@@ -1,13 +1,14 @@
-"""A cache of the objects that the operator made: listed, then watched, so that a change wakes their owner.
+"""Follows the objects that the operator made: listed, then watched, so that a change wakes their owner.
 
-The caches are hints to look again, and save reads; what is decided on them must hold when they lag behind.
+Of each object only its version and owner are kept, to tell after a gap what came, changed and went. A wake is a hint to
+look again: what is decided is decided on what is read then.
 """
 
 import asyncio
 import logging
 import random
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from eventstreams.core.errors import NotYetError
 from eventstreams.core.key import Key
@@ -24,8 +25,13 @@ RETRY_SECONDS: Final = 1.0
 RETRY_CAP_SECONDS: Final = 30.0
 
 
+class _Seen(NamedTuple):
+    version: int
+    owner: Key | None
+
+
 class Reflector:
-    """Objects of one API with the operator's label, kept current while `run` runs. Reading never awaits."""
+    """Tells `on_change` the owner of each object of one API with the operator's label that comes, changes or goes."""
 
     def __init__(
         self,
@@ -43,26 +49,10 @@ class Reflector:
         self._labels = labels
         self._on_change = on_change
         self._beat = beat
-        self._objects: dict[Key, Manifest] = {}
+        self._known: dict[Key, _Seen] = {}
         self._listed: set[str | None] = set()
         self.synced = asyncio.Event()
         """Set once everything was listed."""
-
-    def get(self, namespace: str, name: str) -> Manifest | None:
-        """Return an object as last seen, or None."""
-        return self._objects.get(Key(namespace, name))
-
-    def of(self, owner: Key) -> tuple[Manifest, ...]:
-        """Return the objects that belong to an instance, in name order."""
-        mine = [(key, one) for key, one in self._objects.items() if owner_of(one) == owner]
-        return tuple(one for _, one in sorted(mine, key=lambda pair: pair[0]))
-
-    def put(self, manifest: Manifest) -> None:
-        """Take in the answer to a write of ours, unless the watch was faster."""
-        key = _key(manifest)
-        known = self._objects.get(key)
-        if known is None or _version(known) < _version(manifest):
-            self._objects[key] = manifest
 
     async def run(self) -> None:
         """List and watch for ever; errors of the API are logged and tried again."""
@@ -88,12 +78,12 @@ class Reflector:
     async def _list(self, namespace: str | None) -> str:
         listed = await self._kube.list(self.api, namespace, labels=self._labels)
         self._beat()
-        seen = {_key(item): item for item in listed.items}
-        for key in [key for key in self._objects if (namespace in (None, key.namespace)) and key not in seen]:
-            if _version(self._objects[key]) <= int(listed.resource_version):
-                self._change(self._objects.pop(key))
-        for item in seen.values():
-            self._keep(item)
+        seen = {_key(item): _seen(item) for item in listed.items}
+        for key in [key for key in self._known if (namespace in (None, key.namespace)) and key not in seen]:
+            if self._known[key].version <= int(listed.resource_version):
+                self._wake(self._known.pop(key))
+        for key, one in seen.items():
+            self._keep(key, one)
         self._listed.add(namespace)
         if self._listed.issuperset(self._namespaces):
             self.synced.set()
@@ -105,25 +95,27 @@ class Reflector:
                 version = event.resource_version
                 self._beat()
                 if event.type == "DELETED":
-                    self._objects.pop(_key(event.object), None)
-                    self._change(event.object)
+                    self._known.pop(_key(event.object), None)
+                    self._wake(_seen(event.object))
                 elif event.type != "BOOKMARK":
-                    self._keep(event.object)
+                    self._keep(_key(event.object), _seen(event.object))
 
-    def _keep(self, manifest: Manifest) -> None:
-        key = _key(manifest)
-        known = self._objects.get(key)
-        if known is None or _version(known) < _version(manifest):
-            self._objects[key] = manifest
-            self._change(manifest)
+    def _keep(self, key: Key, seen: _Seen) -> None:
+        known = self._known.get(key)
+        if known is None or known.version < seen.version:
+            self._known[key] = seen
+            self._wake(seen)
 
-    def _change(self, manifest: Manifest) -> None:
-        owner = owner_of(manifest)
-        if owner is not None:
-            self._on_change(owner)
+    def _wake(self, seen: _Seen) -> None:
+        if seen.owner is not None:
+            self._on_change(seen.owner)
 
 
-def owner_of(manifest: Manifest) -> Key | None:
+def _seen(manifest: Manifest) -> _Seen:
+    return _Seen(int(manifest["metadata"]["resourceVersion"]), _owner_of(manifest))
+
+
+def _owner_of(manifest: Manifest) -> Key | None:
     """Return the instance that an object belongs to by its label, or None."""
     metadata = manifest["metadata"]
     name = metadata.get("labels", {}).get(INSTANCE_LABEL)
@@ -132,7 +124,3 @@ def owner_of(manifest: Manifest) -> Key | None:
 
 def _key(manifest: Manifest) -> Key:
     return Key(manifest["metadata"].get("namespace", ""), manifest["metadata"]["name"])
-
-
-def _version(manifest: Manifest) -> int:
-    return int(manifest["metadata"]["resourceVersion"])
