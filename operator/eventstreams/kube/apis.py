@@ -45,7 +45,7 @@ SERVICES: Final = API("", "v1", "services", "Service")
 PODS: Final = API("", "v1", "pods", "Pod")
 EVENTS: Final = API("", "v1", "events", "Event")
 NODES: Final = API("", "v1", "nodes", "Node", namespaced=False)
-NAMESPACES: Final = API("", "v1", "namespaces", "Namespace", namespaced=False)
+NAMESPACES: Final = API("", "v1", "namespaces", "Namespace", namespaced=False)  # for tests: each has one of its own
 SERVICE_ACCOUNTS: Final = API("", "v1", "serviceaccounts", "ServiceAccount")
 PERSISTENT_VOLUME_CLAIMS: Final = API("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim")
 DEPLOYMENTS: Final = API("apps", "v1", "deployments", "Deployment")

@@ -173,7 +173,6 @@ class _Work:
             clock=process.clock,
             entropy=secrets.token_bytes,
             metrics=process.metrics,
-            guard=process.fence.check,
             kafkas=kafkas,
             instances=instances,
             topics=Controller[Topic, TopicStatus](TOPICS, Topic.model_validate, **tools),

@@ -1,6 +1,6 @@
 """What every room is given: the outside worlds, and each kind's controller. Made once by main/operator.py."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 class Context:
     """One operator process. `kube` is fenced: its changing calls end the process once the Lease is lost.
 
-    `guard` is that fence, for whatever else changes the world (Kafka's admin calls). `owned` holds what the operator
-    made: Deployments, StatefulSets, Services, Pods and ConfigMaps with its label.
+    `owned` watches what the operator made: Deployments, StatefulSets, Services, Pods and ConfigMaps with its label.
     """
 
     settings: OperatorSettings
@@ -37,7 +36,6 @@ class Context:
     clock: Clock
     entropy: Entropy
     metrics: Metrics
-    guard: Callable[[], None]
     kafkas: "Kafkas"
     instances: Controller[EventStreamsInstance, InstanceStatus]
     topics: Controller[Topic, TopicStatus]

@@ -132,7 +132,6 @@ def _context(kube: Kube, namespace: str, kafkas: Kafkas, clock: Clock) -> Contex
         clock=clock,
         entropy=secrets.token_bytes,
         metrics=metrics,
-        guard=lambda: None,
         kafkas=kafkas,
         instances=Controller[EventStreamsInstance, InstanceStatus](
             INSTANCES, EventStreamsInstance.model_validate, **tools

@@ -149,7 +149,6 @@ class Rig:
             clock=clock,
             entropy=secrets.token_bytes,
             metrics=metrics,
-            guard=guard,
             kafkas=Kafkas(timeout_seconds=3.0, record=lambda _: None),
             instances=Controller[EventStreamsInstance, InstanceStatus](
                 INSTANCES, EventStreamsInstance.model_validate, **tools

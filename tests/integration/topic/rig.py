@@ -172,7 +172,6 @@ class Rig:
             clock=clock,
             entropy=secrets.token_bytes,
             metrics=metrics,
-            guard=lambda: None,
             kafkas=self.kafkas,
             instances=Controller[EventStreamsInstance, InstanceStatus](
                 INSTANCES, EventStreamsInstance.model_validate, **tools

@@ -60,7 +60,6 @@ class World:
             clock=clock,
             entropy=self.entropy,
             metrics=metrics,
-            guard=lambda: None,
             kafkas=cast("Any", None),
             instances=Controller(
                 INSTANCES, EventStreamsInstance.model_validate, kube=kube, clock=clock, metrics=metrics
