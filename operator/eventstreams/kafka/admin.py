@@ -18,7 +18,7 @@ from eventstreams.core.errors import EventStreamsError, NotYetError, RefusedErro
 from eventstreams.core.reasons import Reason
 from eventstreams.kafka import acls, calls
 from eventstreams.kafka.batcher import LIMIT, USUAL, Batcher, Bounds, when_all
-from eventstreams.kafka.calls import Futures, Partitions, ScramChange
+from eventstreams.kafka.calls import Futures, Partitions, Password
 from eventstreams.kafka.config import Hidden, KafkaConfig
 from eventstreams.kafka.errors import code_of, translated
 from eventstreams.kafka.views import AclRule, AdminCall, Broker, ClusterView, ConfigView, TopicToCreate, TopicView
@@ -117,9 +117,8 @@ class KafkaAdmin:
         self._delete = self._lane(calls.delete_topics, key=str, mutates=True)
         self._acls = self._lane(calls.describe_acls, key=_one_a_call)
         self._create_acls = self._lane(calls.create_acls, key=lambda rule: rule, mutates=True)
-        self._delete_acls = self._lane(calls.delete_acls, key=str, mutates=True)
         self._scram_users = self._lane(calls.describe_scram, key=_one_a_call)
-        self._scram = self._lane(calls.alter_scram, key=lambda change: change.user, mutates=True)
+        self._scram = self._lane(calls.alter_scram, key=lambda password: password.user, mutates=True)
 
     async def cluster(self) -> ClusterView:
         """Return the cluster's id and its live brokers."""
@@ -184,11 +183,6 @@ class KafkaAdmin:
                 if isinstance(outcome, BaseException):
                     raise outcome
 
-    async def delete_acls(self, user: str) -> None:
-        """Take every right of a user away."""
-        with self._asking(f"ACLs of {user}"):
-            await self._delete_acls.call(user)
-
     async def scram_users(self) -> frozenset[str]:
         """Return the names of all users that have a SCRAM-SHA-512 credential."""
         with self._asking("users"):
@@ -198,12 +192,7 @@ class KafkaAdmin:
     async def upsert_scram(self, user: str, password: Hidden) -> None:
         """Set a user's password for SCRAM-SHA-512. Costs 12 ms of CPU: call it on a change only."""
         with self._asking(f"user {user}"):
-            await self._scram.call(ScramChange(user, password))
-
-    async def delete_scram(self, user: str) -> None:
-        """Delete a user's SCRAM-SHA-512 credential; one that is gone already is a success."""
-        with self._asking(f"user {user}", gone=KafkaError.RESOURCE_NOT_FOUND):
-            await self._scram.call(ScramChange(user, None))
+            await self._scram.call(Password(user, password))
 
     def retire(self, pool: Executor) -> "Future[None]":
         """Take no more calls, finish those under way, then drop the connection in `pool`; return when that is done.

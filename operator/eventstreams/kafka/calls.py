@@ -14,7 +14,7 @@ from confluent_kafka.admin import (
     ResourceType,
     ScramCredentialInfo,
     ScramMechanism,
-    UserScramCredentialDeletion,
+    UserScramCredentialAlteration,
     UserScramCredentialUpsertion,
 )
 
@@ -29,11 +29,11 @@ SCRAM_ITERATIONS: Final = 4096  # the broker's minimum; passwords here are 256 r
 
 
 @dataclass(frozen=True, slots=True)
-class ScramChange:
-    """A user's new password, or None to delete the user's credential."""
+class Password:
+    """A user's new password."""
 
     user: str
-    password: Hidden | None
+    text: Hidden
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,28 +89,18 @@ def describe_acls(client: AdminClient, users: Sequence[str | None], timeout: flo
     return [client.describe_acls(acls.everything_of(user), request_timeout=timeout) for user in users]
 
 
-def delete_acls(client: AdminClient, users: Sequence[str], timeout: float) -> Futures:
-    filters = [acls.everything_of(user) for user in users]
-    futures = client.delete_acls(filters, request_timeout=timeout)
-    return [futures[one] for one in filters]
-
-
 def describe_scram(client: AdminClient, items: Sequence[object], timeout: float) -> Futures:
     describe: Any = client.describe_user_scram_credentials  # one future when no user is named
     return [describe(request_timeout=timeout) for _ in items]
 
 
-def alter_scram(client: AdminClient, changes: Sequence[ScramChange], timeout: float) -> Futures:
-    futures = client.alter_user_scram_credentials([_alteration(one) for one in changes], request_timeout=timeout)
-    return [futures[one.user] for one in changes]
-
-
-def _alteration(change: ScramChange) -> UserScramCredentialUpsertion | UserScramCredentialDeletion:
-    mechanism = ScramMechanism.SCRAM_SHA_512
-    if change.password is None:
-        return UserScramCredentialDeletion(change.user, mechanism)
-    info = ScramCredentialInfo(mechanism, SCRAM_ITERATIONS)
-    return UserScramCredentialUpsertion(change.user, info, change.password.reveal().encode())
+def alter_scram(client: AdminClient, passwords: Sequence[Password], timeout: float) -> Futures:
+    info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, SCRAM_ITERATIONS)
+    wanted: list[UserScramCredentialAlteration] = [
+        UserScramCredentialUpsertion(one.user, info, one.text.reveal().encode()) for one in passwords
+    ]
+    futures = client.alter_user_scram_credentials(wanted, request_timeout=timeout)
+    return [futures[one.user] for one in passwords]
 
 
 def _errors_of(futures: Futures) -> "Future[list[BaseException | None]]":
