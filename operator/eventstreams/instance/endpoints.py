@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from eventstreams.api.instance import EventStreamsInstance, RestProducer, ServiceType
-from eventstreams.api.instance_status import Endpoint, Scope
+from eventstreams.api.instance import Endpoint, EventStreamsInstance, RestProducer, Scope, ServiceType
 from eventstreams.core import names
 from eventstreams.core.errors import RefusedError
 from eventstreams.core.reasons import Reason

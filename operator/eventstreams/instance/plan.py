@@ -7,15 +7,16 @@ from typing import Any, Final
 
 from eventstreams.api import conditions
 from eventstreams.api.conditions import Finding
-from eventstreams.api.instance import EventStreamsInstance, ManagedKafka
-from eventstreams.api.instance_status import (
+from eventstreams.api.instance import (
     CABundleStatus,
     CAStatus,
     CertificatesStatus,
     Endpoint,
+    EventStreamsInstance,
     InstanceStatus,
     KafkaStatus,
     LeafStatus,
+    ManagedKafka,
 )
 from eventstreams.core import names
 from eventstreams.core.errors import EventStreamsError, NotYetError, RefusedError

@@ -13,8 +13,7 @@ from typing import Final, Protocol
 
 from cryptography import x509
 
-from eventstreams.api.instance import EventStreamsInstance
-from eventstreams.api.instance_status import CAStatus, Endpoint, InstanceStatus
+from eventstreams.api.instance import CAStatus, Endpoint, EventStreamsInstance, InstanceStatus
 from eventstreams.core import names
 from eventstreams.core.errors import EventStreamsError, NotYetError, RefusedError
 from eventstreams.core.key import Key

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from eventstreams.api.instance import EventStreamsInstance
-from eventstreams.api.instance_status import InstanceStatus
+from eventstreams.api.instance import EventStreamsInstance, InstanceStatus
 from eventstreams.api.model import Resource, Status
 from eventstreams.api.serviceid import ServiceID, ServiceIDStatus
 from eventstreams.api.topic import Topic, TopicStatus

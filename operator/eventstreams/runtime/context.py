@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from eventstreams.api.instance import EventStreamsInstance
-from eventstreams.api.instance_status import InstanceStatus
+from eventstreams.api.instance import EventStreamsInstance, InstanceStatus
 from eventstreams.api.serviceid import ServiceID, ServiceIDStatus
 from eventstreams.api.topic import Topic, TopicStatus
 from eventstreams.core.apikey import Entropy

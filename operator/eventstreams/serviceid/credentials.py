@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from eventstreams.api.instance import EventStreamsInstance
-from eventstreams.api.instance_status import Scope
+from eventstreams.api.instance import EventStreamsInstance, Scope
 from eventstreams.api.serviceid import KeyStatus, ServiceID
 from eventstreams.core import apikey, names
 from eventstreams.core.apikey import ApiKey

@@ -8,8 +8,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from eventstreams.api.instance import EventStreamsInstance
-from eventstreams.api.instance_status import InstanceStatus
+from eventstreams.api.instance import EventStreamsInstance, InstanceStatus
 from eventstreams.api.serviceid import ServiceID, ServiceIDStatus
 from eventstreams.api.topic import Topic, TopicStatus
 from eventstreams.core.clock import Clock, SystemClock

@@ -9,7 +9,7 @@ from secrets import token_bytes
 import pytest
 from confluent_kafka.admin import AdminClient, ScramMechanism, UserScramCredentialDeletion
 
-from eventstreams.api.instance_status import KafkaStatus
+from eventstreams.api.instance import KafkaStatus
 from eventstreams.core import names
 from eventstreams.instance.builders.common import Images
 from eventstreams.instance.identity import mint

@@ -6,8 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from eventstreams.api.instance import EventStreamsInstance
-from eventstreams.api.instance_status import InstanceStatus
+from eventstreams.api.instance import EventStreamsInstance, InstanceStatus
 from eventstreams.api.serviceid import ServiceID, ServiceIDStatus
 from eventstreams.api.topic import Topic, TopicStatus
 from eventstreams.core.clock import SystemClock

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from eventstreams.api.instance_status import Endpoint, Scope
+from eventstreams.api.instance import Endpoint, Scope
 from eventstreams.core.errors import RefusedError
 from eventstreams.instance.endpoints import (
     Node,

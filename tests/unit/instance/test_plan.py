@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from eventstreams.api.conditions import Finding
-from eventstreams.api.instance_status import CAStatus, Endpoint, Scope
+from eventstreams.api.instance import CAStatus, Endpoint, Scope
 from eventstreams.core.errors import EventStreamsError, NotYetError, RefusedError
 from eventstreams.core.reasons import Reason
 from eventstreams.instance import plan
