@@ -126,6 +126,27 @@ class SecretReference(Model):
     """Name of the Secret."""
 
 
+Quantity = Annotated[
+    int | str,
+    Field(
+        json_schema_extra={
+            "x-kubernetes-int-or-string": True,
+            # resource.Quantity of apimachinery: number, then a binary, decimal or exponent suffix
+            "pattern": r"^[0-9]+(\.[0-9]*)?(([KMGTPE]i)|[numkMGTPE]|([eE][+-]?[0-9]+))?$",
+        }
+    ),
+]
+
+
+class Resources(Model):
+    """Compute resources of a container, as in a Pod."""
+
+    requests: dict[str, Quantity] = Field(default_factory=dict)
+    """What the scheduler sets aside."""
+    limits: dict[str, Quantity] = Field(default_factory=dict)
+    """What the container never exceeds."""
+
+
 class Resource(Model):
     """What every object of our kinds has."""
 

@@ -6,7 +6,8 @@ from typing import Final
 from cryptography import x509
 from typing_extensions import override
 
-from eventstreams.api.instance import EventStreamsInstance, ExternalKafka
+from eventstreams.api.instance import EventStreamsInstance
+from eventstreams.api.kafka import ExternalKafka
 from eventstreams.core.errors import RefusedError
 from eventstreams.core.key import Key
 from eventstreams.core.reasons import Reason

@@ -18,7 +18,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from eventstreams.api.instance import EventStreamsInstance, StorageDeletionPolicy
+from eventstreams.api.instance import EventStreamsInstance
+from eventstreams.api.kafka import StorageDeletionPolicy
 from eventstreams.core import names
 from eventstreams.core.apikey import Entropy
 from eventstreams.core.errors import RefusedError

@@ -7,7 +7,8 @@ from typing import Final
 
 from typing_extensions import override
 
-from eventstreams.api.instance import EventStreamsInstance, ManagedKafka
+from eventstreams.api.instance import EventStreamsInstance
+from eventstreams.api.kafka import ManagedKafka
 from eventstreams.core import names
 from eventstreams.core.errors import NotYetError
 from eventstreams.core.key import Key

@@ -16,8 +16,8 @@ from eventstreams.api.instance import (
     InstanceStatus,
     KafkaStatus,
     LeafStatus,
-    ManagedKafka,
 )
+from eventstreams.api.kafka import ManagedKafka
 from eventstreams.core import names
 from eventstreams.core.errors import EventStreamsError, NotYetError, RefusedError
 from eventstreams.core.reasons import Reason

@@ -3,7 +3,8 @@
 import logging
 from dataclasses import dataclass
 
-from eventstreams.api.instance import EventStreamsInstance, PersistentStorage
+from eventstreams.api.instance import EventStreamsInstance
+from eventstreams.api.kafka import PersistentStorage
 from eventstreams.core.errors import EventStreamsError, NotYetError, RefusedError
 from eventstreams.core.reasons import Reason
 from eventstreams.instance import plan

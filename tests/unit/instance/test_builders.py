@@ -169,7 +169,7 @@ def test_a_users_setting_beats_our_default_and_never_what_is_ours() -> None:
 
 
 def test_every_setting_of_ours_is_denied_to_users_by_the_schema() -> None:
-    from eventstreams.api.instance import DENIED_CONFIG
+    from eventstreams.api.kafka import DENIED_CONFIG
 
     ours = configuration.server_properties(instance(), {}).keys()
     free = {key for key in ours if not key.startswith(DENIED_CONFIG)}

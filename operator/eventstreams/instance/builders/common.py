@@ -8,7 +8,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from eventstreams.api.instance import EventStreamsInstance, Resources
+from eventstreams.api.instance import EventStreamsInstance
+from eventstreams.api.model import Resources
 from eventstreams.core import names
 
 Manifest = dict[str, Any]

@@ -4,7 +4,8 @@ import importlib.resources
 from collections.abc import Mapping
 from typing import Final
 
-from eventstreams.api.instance import EventStreamsInstance, ManagedKafka
+from eventstreams.api.instance import EventStreamsInstance
+from eventstreams.api.kafka import ManagedKafka
 from eventstreams.core import names
 from eventstreams.instance.builders.common import KAFKA, Manifest, owned
 

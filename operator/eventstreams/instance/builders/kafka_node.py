@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from eventstreams.api.instance import EventStreamsInstance, ManagedKafka, PersistentStorage, StorageDeletionPolicy
+from eventstreams.api.instance import EventStreamsInstance
+from eventstreams.api.kafka import ManagedKafka, PersistentStorage, StorageDeletionPolicy
 from eventstreams.core import names
 from eventstreams.instance.builders.common import (
     CONFIG_DIGEST,
