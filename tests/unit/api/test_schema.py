@@ -103,6 +103,13 @@ def test_every_rule_of_a_kind_is_on_its_page_wherever_it_stands(kind: Kind) -> N
     assert [rule["message"] for rule in rules if f" | {rule['message']} |" not in page] == []
 
 
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)
+def test_a_row_of_a_kinds_page_is_one_line_however_long_its_text(kind: Kind) -> None:
+    lines = reference.kinds_page([kind]).splitlines()
+
+    assert [line for line in lines if line.startswith("|") != line.endswith("|")] == []
+
+
 def test_a_page_of_reasons_is_sorted_and_says_when_there_is_nothing_to_do() -> None:
     page = reference.reasons_page([Explained("Zebra", "z of <x>", "feed it"), Explained("Ant", "a")])
 
