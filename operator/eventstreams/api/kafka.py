@@ -67,7 +67,7 @@ class PersistentStorage(Model):
 
 
 class EphemeralStorage(Model):
-    """No volume: data is lost with the pod. For trials."""
+    """No volume: all records are lost whenever the pod is replaced. For trials."""
 
 
 class Storage(Model):
@@ -86,7 +86,8 @@ class Storage(Model):
     persistent: PersistentStorage | None = None
     """A volume claim for each broker."""
     ephemeral: EphemeralStorage | None = None
-    """No volume: data is lost with the pod. For trials."""
+    """No volume: all records are lost whenever the pod is replaced, which new settings, an upgrade, a drained node and
+    the renewal of its certificate every 60 days do. For trials."""
 
 
 class ManagedKafka(Model):
