@@ -25,8 +25,9 @@ class ProducerLimits(Model):
 
     max_key_bytes: Annotated[int, Field(ge=1, le=1_048_576)] = 4096
     """Longest record key, in bytes after decoding."""
-    max_message_bytes: Annotated[int, Field(ge=1, le=104_857_600)] = 65536
-    """Longest record value, in bytes."""
+    max_message_bytes: Annotated[int, Field(ge=1, le=10_485_760)] = 65536
+    """Longest record value, in bytes. A managed Kafka takes it too; it restarts for that when this passes about 1 MB.
+    An external one must be told to. A pod holds each value that waits for Kafka about twice: see `resources`."""
     max_request_bytes: Annotated[int, Field(ge=1, le=33_554_432)] = 1_048_576
     """Longest body that carries records in lines or in an envelope, in bytes."""
     max_records_per_request: Annotated[int, Field(ge=1, le=10_000)] = 1000

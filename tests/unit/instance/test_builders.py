@@ -168,6 +168,26 @@ def test_a_users_setting_beats_our_default_and_never_what_is_ours() -> None:
     assert made["super.users"] == "User:CN=broker;User:CN=operator"
 
 
+@pytest.mark.parametrize(
+    ("limits", "given", "told"),
+    [
+        pytest.param({}, {}, None, id="Kafka's default is enough"),
+        pytest.param({"maxMessageBytes": 978_956}, {}, None, id="just enough"),
+        pytest.param({"maxMessageBytes": 978_957}, {}, "1048589", id="one byte more"),
+        pytest.param({"maxKeyBytes": 1_048_576}, {}, "1179648", id="long keys"),
+        pytest.param(
+            {"maxMessageBytes": 10_485_760}, {"message.max.bytes": 5}, "5", id="what the user sets is the user's"
+        ),
+    ],
+)
+def test_a_managed_kafka_takes_the_largest_record_of_the_rest_producer(
+    limits: dict[str, int], given: dict[str, int], told: str | None
+) -> None:
+    made = configuration.server_properties(instance(limits=limits), given)
+
+    assert made.get("message.max.bytes") == told
+
+
 def test_every_setting_of_ours_is_denied_to_users_by_the_schema() -> None:
     from eventstreams.api.kafka import DENIED_CONFIG
 

@@ -27,6 +27,11 @@ START_SCRIPT: Final = (_FILES / "start-kafka.sh").read_text()
 TOOL_SCRIPT: Final = (_FILES / "kafka-tool.sh").read_text()
 LOG_LAYOUT: Final = (_FILES / "log4j2.yaml").read_text()
 
+KAFKA_MESSAGE_BYTES: Final = 1_048_588
+"""Kafka's own default of message.max.bytes."""
+BATCH_OVERHEAD_BYTES: Final = 65_536
+"""Beside value and key: a record's headers, at most 10 KiB, and what frames the batch."""
+
 BROKERS: Final = 1  # three and five come with rolls over a quorum
 
 
@@ -67,7 +72,7 @@ def bootstrap_servers(instance: EventStreamsInstance, port: int) -> str:
 
 
 def server_properties(instance: EventStreamsInstance, given: Mapping[str, int | str]) -> dict[str, str]:
-    """Broker settings: Kafka's replication for this many brokers, then the user's, then what is ours to decide.
+    """Broker settings: what so many brokers and the REST producer's records need, then the user's, then what is ours.
 
     The start script adds what differs from node to node.
     """
@@ -82,6 +87,10 @@ def server_properties(instance: EventStreamsInstance, given: Mapping[str, int | 
         "share.coordinator.state.topic.replication.factor": copies,
         "share.coordinator.state.topic.min.isr": in_sync,
     }
+    limits = instance.spec.rest_producer.limits
+    largest = limits.max_message_bytes + limits.max_key_bytes + BATCH_OVERHEAD_BYTES
+    if largest > KAFKA_MESSAGE_BYTES:
+        defaults["message.max.bytes"] = str(largest)
     return defaults | {key: str(value) for key, value in given.items()} | _ours(instance)
 
 
