@@ -64,7 +64,7 @@ generated-fresh: venv ## CRDs, chart copy and reference pages follow from the co
 	@$(BIN)/python -m eventstreams.main.generate --check
 
 test-unit: venv ## Unit tests
-	@$(BIN)/pytest -q tests/unit
+	@$(BIN)/pytest -q -n 2 tests/unit
 
 fuzz: venv ## Throw bytes at the REST producer's connections for SECONDS=60, guided by what they reach
 	@PYTHONPATH=$(PYTHONPATH):$(CURDIR)/tests $(BIN)/python -m fuzz --seconds $(SECONDS)
