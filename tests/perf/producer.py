@@ -87,19 +87,22 @@ QUICK: Final = Plan(
     kafka_warm_seconds=8,
     soak_seconds=0,
 )
-FAIRNESS: Final = Plan(
-    pace=FULL.pace,
-    repeats=20,
+_NOTHING: Final = replace(
+    FULL,
     connections=(),
     sizes=(),
     kafka_connections=(),
     crowd_connections=(),
-    fairness=True,
+    fairness=False,
     floors=False,
     memory=False,
-    kafka_warm_seconds=0,
     soak_seconds=0,
 )
+PARTS: Final = {
+    "fairness": replace(_NOTHING, fairness=True),
+    "memory": replace(_NOTHING, memory=True, soak_seconds=FULL.soak_seconds),
+}
+"""What can be measured alone, and then takes the place of what was measured of it before."""
 
 
 class Benchmark:
@@ -195,13 +198,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--soak", type=int, metavar="SECONDS", help="full load for so long, memory sampled (60; quick 0)"
     )
-    parser.add_argument("--fairness", action="store_true", help="2 minutes, only a key beside floods of another")
+    parser.add_argument("--only", choices=PARTS, help="measure this alone, and keep the other results")
     parser.add_argument("--render", action="store_true", help="measure nothing: render the page from the results")
     options = parser.parse_args(arguments)
     if options.render:
         PAGE.write_text(published())
         return 0
-    plan = QUICK if options.quick else FAIRNESS if options.fairness else FULL
+    plan = QUICK if options.quick else PARTS.get(options.only, FULL)
     if options.soak is not None:
         plan = replace(plan, soak_seconds=options.soak)
     try:
@@ -209,7 +212,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (BenchmarkError, PlatformError) as error:
         sys.stderr.write(f"bench-producer: {error}\n")
         return 1
-    if options.fairness:
+    if options.only:
         results = _merged(results)
     sys.stdout.write(summary(results))
     if not options.quick:
@@ -219,9 +222,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _merged(found: Results) -> Results:
-    """Put what was found of fairness into the results that there are."""
+    """Put the part that was measured alone into the results that there are."""
     results = Results.read(RESULTS)
-    results.runs = [run for run in results.runs if run.series != Series.FAIRNESS] + found.runs
+    if found.memory:
+        results.memory, results.soak = found.memory, found.soak
+    else:
+        results.runs = [run for run in results.runs if run.series != Series.FAIRNESS] + found.runs
     return results
 
 
