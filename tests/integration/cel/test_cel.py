@@ -91,6 +91,8 @@ async def test_defaults_appear_in_what_is_stored_but_not_where_another_field_may
         "maxRequestBytes": 1048576,
         "maxRecordsPerRequest": 1000,
         "requestTimeoutSeconds": 10,
+        "inFlightRecords": 5000,
+        "inFlightBytes": 50_331_648,
     }
     assert spec["restProducer"]["service"] == {"type": "ClusterIP"}
     assert "replicas" not in spec["restProducer"]
