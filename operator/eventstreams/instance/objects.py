@@ -1,6 +1,8 @@
 """The objects of one instance in the API server: read live, judged whose they are, written only when they differ."""
 
+import contextlib
 import logging
+from typing import Final
 
 from eventstreams.api.instance import EventStreamsInstance
 from eventstreams.core.errors import RefusedError
@@ -8,9 +10,11 @@ from eventstreams.core.reasons import Reason
 from eventstreams.instance import drift
 from eventstreams.kube.apis import API, SECRETS, Manifest, api_of
 from eventstreams.kube.client import Kube
-from eventstreams.kube.errors import InvalidError
+from eventstreams.kube.errors import ChangedError, InvalidError
 
 logger = logging.getLogger(__name__)
+
+_ATTEMPTS: Final = 5
 
 
 class Objects:
@@ -39,6 +43,12 @@ class Objects:
 
         Raises RefusedError too where the API server does not take it: a port that is in use, a quantity that is none.
         """
+        for _ in range(_ATTEMPTS - 1):
+            with contextlib.suppress(ChangedError):  # controllers write their objects' status all the time
+                return await self._apply(wanted)
+        return await self._apply(wanted)
+
+    async def _apply(self, wanted: Manifest) -> Manifest:
         api, name = api_of(wanted), wanted["metadata"]["name"]
         live = await self.read(api, name)
         stamped = drift.stamped(wanted)

@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator
 import pytest
 from typing_extensions import override
 
+from eventstreams.core.errors import RefusedError
 from eventstreams.instance.builders import producer_access
 from eventstreams.instance.objects import Objects
 from eventstreams.kube.apis import API, SERVICES, Manifest
 from eventstreams.kube.client import Kube
-from eventstreams.kube.errors import ChangedError
 from integration.instance.room import Room, room_in
 
 pytestmark = pytest.mark.integration
@@ -44,7 +44,7 @@ async def test_what_takes_an_objects_place_after_it_was_read_is_not_touched(room
     wanted = producer_access.rest_producer_service(instance)
     await Objects(room.kube, instance).apply(wanted)
 
-    with pytest.raises(ChangedError):
+    with pytest.raises(RefusedError):
         await Raced(room.kube, instance).apply(wanted | {"spec": wanted["spec"] | {"type": "NodePort"}})
 
     left = await room.kube.get(SERVICES, room.key.namespace, wanted["metadata"]["name"])
