@@ -62,7 +62,7 @@ class Plan:
 
 
 FULL: Final = Plan(
-    pace=Pace(rounds=3, seconds=3),
+    pace=Pace(rounds=3, seconds=2),
     repeats=120,
     connections=(1, 8, 64, 256),
     sizes=(1024, 16_384, 65_536),

@@ -12,7 +12,8 @@ from typing import Final, Protocol, cast
 
 from typing_extensions import override
 
-READ_BYTES: Final = 65_536
+READ_BYTES: Final = 16_384
+"""The largest TLS record: OpenSSL gives no more at a time."""
 
 
 class Wire(Protocol):
