@@ -198,6 +198,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--soak", type=int, metavar="SECONDS", help="full load for so long, memory sampled (60; quick 0)"
     )
+    parser.add_argument("--rounds", type=int, metavar="N", help="measure everything so often (3)")
     parser.add_argument("--only", choices=PARTS, help="measure this alone, and keep the other results")
     parser.add_argument("--render", action="store_true", help="measure nothing: render the page from the results")
     options = parser.parse_args(arguments)
@@ -207,6 +208,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     plan = QUICK if options.quick else PARTS.get(options.only, FULL)
     if options.soak is not None:
         plan = replace(plan, soak_seconds=options.soak)
+    if options.rounds is not None:
+        plan = replace(plan, pace=replace(plan.pace, rounds=options.rounds))
     try:
         results = _measured(plan)
     except (BenchmarkError, PlatformError) as error:
