@@ -174,7 +174,7 @@ class Endpoint(PageSite):
         self.tally = tally
         self.window = window
         self._keys = keys
-        self._recall = Recall(keys, limits, keys.wall)
+        self._recall = Recall(keys, limits)
         self._topics = topics
         self._sender = sender
         self._call_later = call_later

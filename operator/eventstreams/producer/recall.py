@@ -10,7 +10,6 @@ always costs the same work.
 """
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
@@ -24,7 +23,7 @@ from eventstreams.producer.request import Order, read_query
 
 LINE: Final = re.compile(rb"POST /topics/([a-zA-Z0-9._-]{1,249})/records(?:\?([!\"$-~]*))? HTTP/1\.1\r\n")
 MOST_BLOCKS: Final = 1024
-"""Field blocks that are remembered, 1 MB with their lines; one more, and all are forgotten."""
+"""Field blocks that are remembered: about 1 MB, 10 if each has all its lines. One more, and all are forgotten."""
 MOST_LINES: Final = 32
 """Request lines of one block that are remembered."""
 
@@ -38,18 +37,17 @@ class _Block:
 
 
 class Recall:
-    """What is remembered. `wall` is Unix time in seconds."""
+    """What is remembered."""
 
-    def __init__(self, keys: Keys, limits: Limits, wall: Callable[[], float]) -> None:
+    def __init__(self, keys: Keys, limits: Limits) -> None:
         self._keys = keys
         self._limits = limits
-        self._wall = wall
         self._blocks: dict[bytes, _Block] = {}
 
     def find(self, line: bytes, fields: bytes) -> tuple[Head, Order] | None:
         """Return what reading and judging the head of these two parts would, but for the head's text; or None."""
         block = self._blocks.get(sha256(fields).digest()) if len(fields) <= SHORT_HEAD else None
-        if block is None or block.epoch != self._keys.epoch or block.order.grant.expires <= self._wall():
+        if block is None or block.epoch != self._keys.epoch or block.order.grant.expires <= self._keys.wall():
             return None
         order = block.orders.get(line) or self._order(block, line)
         return None if order is None else (block.head, order)
