@@ -10,6 +10,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 BENCH_STAMP := $(VENV)/.installed-for-bench
 SECONDS = 60
+SPREAD := --dist loadgroup --no-loadscope-reorder  # see tests/conftest.py
 export PYTHONPATH := $(CURDIR)/operator:$(CURDIR)/deploy
 
 SOURCES := operator/eventstreams deploy tests
@@ -71,13 +72,14 @@ fuzz: venv ## Throw bytes at the REST producer's connections for SECONDS=60, gui
 
 ##@ Test on the real thing
 test-integration: cluster-build kafka-jars ## Against a real API server and a real Kafka, without a node
-	@$(BIN)/pytest -n 2 --dist loadfile tests/integration  # each worker has a cluster and a broker of its own
+	@$(BIN)/pytest -n 2 $(SPREAD) tests/integration  # each worker has a cluster and a broker of its own
 
 test-e2e: cluster-build images ## Against a real node: the chart, real pods, the whole path
 	@$(BIN)/pytest tests/e2e
 
 test: SECONDS = 30
-test: check fuzz test-integration test-e2e ## All that CI runs, in the same order
+test: check fuzz cluster-build kafka-jars images ## All that CI runs: the checks, then integration and e2e side by side
+	@$(BIN)/pytest -n 3 $(SPREAD) tests/integration tests/e2e
 
 ##@ Measure it
 bench: bench-producer bench-revocation ## Every benchmark; the tables go to docs/

@@ -44,6 +44,8 @@ A_ROUND: Final = 32
 _LINGER_MS: Final = {"quick": 0, "crowd": 0.5}
 _POLL_SECONDS: Final = 0.5
 _RENEW_SECONDS: Final = 1.0
+_PROOF_SECONDS: Final = 3.0
+"""So long a client that replaced a failed one must be sound to count as ready: else readiness would come and go."""
 _STUCK_SECONDS: Final = 30.0
 _REPEAT_SECONDS: Final = 60.0
 _NUMBERS: Final = re.compile(r"[0-9]+")
@@ -278,6 +280,7 @@ class Delivery:
         self._loop = loop
         self._make = make
         self._quick, self._crowd = self._lane("quick"), self._lane("crowd")
+        self._ready_from = -math.inf
 
     def send(
         self, topic: str, value: bytes | None, beside: Attributes, ticket: Ticket, lane: Lane | None, owner: Owner
@@ -328,9 +331,17 @@ class Delivery:
             lane.use_credentials(username, password)
 
     def renew(self) -> None:
-        """Replace both producers, as for a changed CA; what is in flight is finished by the old ones."""
-        old = (self._quick, self._crowd)
-        self._quick, self._crowd = self._lane("quick"), self._lane("crowd")
+        """Replace both producers, as for a changed CA; what is in flight is finished by the old ones.
+
+        Raises KafkaException when none can be made; the old ones stay.
+        """
+        old, quick = (self._quick, self._crowd), self._lane("quick")
+        try:
+            crowd = self._lane("crowd")
+        except KafkaException:
+            quick.retire(give_up=False)
+            raise
+        self._quick, self._crowd = quick, crowd
         for lane in old:
             lane.retire(give_up=False)
 
@@ -342,7 +353,9 @@ class Delivery:
     @property
     def is_ready(self) -> bool:
         """Whether both producers are connected and sound."""
-        return all(lane.is_warm and not lane.has_failed for lane in (self._quick, self._crowd))
+        return self._loop.time() >= self._ready_from and all(
+            lane.is_warm and not lane.has_failed for lane in (self._quick, self._crowd)
+        )
 
     @property
     def is_stuck(self) -> bool:
@@ -378,4 +391,5 @@ class Delivery:
             kafka_logger.warning("No new client of Kafka can be made", extra={"error": str(error)})
             self._loop.call_later(_RENEW_SECONDS, self._replace, lane)
         else:
+            self._ready_from = self._loop.time() + _PROOF_SECONDS
             kafka_logger.warning("Replaced Kafka's client after a fatal error")

@@ -99,6 +99,7 @@ class Pending:
     def failed(self, error: KafkaError) -> None:
         """Answer what a failed delivery means."""
         self._endpoint.window.give(self.order.grant.account, 1, self.size)
+        self._endpoint.tally.records_failed += 1
         self.refuse(refusal_of(error))
 
     def refuse(self, refusal: RefusalError) -> None:
@@ -140,8 +141,9 @@ class PendingBatch:
     def _done(self, outcomes: Sequence[Outcome]) -> None:
         endpoint, order = self._endpoint, self.order
         endpoint.window.give(order.grant.account, self.count, self.size)
-        told = zip(self._records, outcomes, strict=True)
-        endpoint.tally.record_bytes += sum(len(one.value or b"") for one, of in told if isinstance(of, Stored))
+        stored = [one for one, of in zip(self._records, outcomes, strict=True) if isinstance(of, Stored)]
+        endpoint.tally.record_bytes += sum(len(one.value or b"") for one in stored)
+        endpoint.tally.records_failed += self.count - len(stored)
         try:
             body = order.format.answer(order.topic, outcomes)
         except RefusalError as refusal:

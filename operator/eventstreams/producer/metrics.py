@@ -26,6 +26,10 @@ TOLD_LATER: Final = Metric(
     ("reason",),
 )
 RECORD_BYTES: Final = Metric("eventstreams_producer_record_bytes_total", "Bytes of the values that Kafka has confirmed")
+RECORDS_FAILED: Final = Metric(
+    "eventstreams_producer_records_failed_total",
+    "Records given to Kafka's client that it did not confirm, those within an answer of 200 to many records too",
+)
 IN_FLIGHT: Final = Metric("eventstreams_producer_records_in_flight", "Records that Kafka has not confirmed yet")
 CONNECTIONS: Final = Metric("eventstreams_producer_connections", "Open connections of clients")
 OPENED: Final = Metric(
@@ -40,7 +44,7 @@ KEYRING_AGE: Final = Metric(
 TOPICS: Final = Metric("eventstreams_producer_topics", "Topics in use, whose existence is checked every second")
 KAFKA_UP: Final = Metric("eventstreams_producer_kafka_up", "1 while Kafka answers, 0 while it does not")
 GAUGES: Final = (IN_FLIGHT, CONNECTIONS, KEYS, KEYRING_AGE, TOPICS, KAFKA_UP)
-ALL: Final = (REQUESTS, REQUEST_SECONDS, TOLD_LATER, RECORD_BYTES, OPENED, *GAUGES)
+ALL: Final = (REQUESTS, REQUEST_SECONDS, TOLD_LATER, RECORD_BYTES, RECORDS_FAILED, OPENED, *GAUGES)
 
 Gauges = Mapping[Metric, Callable[[], float]]
 
@@ -51,7 +55,7 @@ class Tally:
     def __init__(self) -> None:
         self.requests: Counter[int] = Counter()
         self.told_later: Counter[Reason] = Counter()
-        self.record_bytes = self.connections = 0
+        self.record_bytes = self.records_failed = self.connections = 0
         self._buckets = [0] * (len(REQUEST_SECONDS.buckets) + 1)
         self._seconds = 0.0
 
@@ -88,6 +92,7 @@ class _Collector(Collector):
             later.add_metric([reason], self._tally.told_later[reason])
         yield later
         yield CounterMetricFamily(RECORD_BYTES.name, RECORD_BYTES.help, value=self._tally.record_bytes)
+        yield CounterMetricFamily(RECORDS_FAILED.name, RECORDS_FAILED.help, value=self._tally.records_failed)
         yield CounterMetricFamily(OPENED.name, OPENED.help, value=self._tally.connections)
         for metric, read in self._gauges.items():
             yield GaugeMetricFamily(metric.name, metric.help, value=read())

@@ -175,7 +175,15 @@ class TopicMap:
         self._describe(self._waiting)
 
     def _describe(self, topics: Iterable[str]) -> None:
-        futures = self._admin.describe_topics(TopicCollection(list(topics)), request_timeout=_TIMEOUT_SECONDS)
+        names = list(topics)
+        try:
+            futures = self._admin.describe_topics(TopicCollection(names), request_timeout=_TIMEOUT_SECONDS)
+        except KafkaException as error:  # the client takes no question
+            logger.debug("Kafka cannot be asked for topics", extra={"error": str(error)})
+            self._is_silent = True
+            for name in names:
+                self._tell_waiting(name)
+            return
         self._outstanding += len(futures)
         for name, future in futures.items():
             future.add_done_callback(partial(self._tell, name))
@@ -202,7 +210,11 @@ class TopicMap:
                 self._note(name, 0)
             else:
                 logger.debug("Kafka did not describe a topic", extra={"topic": name, "error": str(error)})
-        for then in self._waiting.pop(name, ()) if name is not None else ():
+        if name is not None:
+            self._tell_waiting(name)
+
+    def _tell_waiting(self, name: str) -> None:
+        for then in self._waiting.pop(name, ()):
             then()
 
     def _note(self, name: str, partitions: int) -> None:

@@ -42,12 +42,20 @@ class Context:
     owned: Mapping[API, Reflector]
 
     def instance(self, key: Key) -> EventStreamsInstance:
-        """Return an instance that is there to stay. Raises NotYetError for none and for one that is being deleted."""
-        instance = self.instances.store.get(key)
-        if instance is None:
+        """Return an instance that is there to stay.
+
+        Raises NotYetError for none, for one that does not fit the model and for one that is being deleted.
+        """
+        if not self.instances.store.has(key):
             raise NotYetError(
                 Reason.INSTANCE_NOT_FOUND,
                 f"there is no EventStreamsInstance {key.name} in namespace {key.namespace}: create it",
+            )
+        instance = self.instances.store.get(key)
+        if instance is None:
+            raise NotYetError(
+                Reason.INSTANCE_NOT_READY,
+                f"instance {key.name} cannot be read by this operator: its log says which fields it does not know",
             )
         if instance.metadata.deletion_timestamp is not None:
             raise NotYetError(

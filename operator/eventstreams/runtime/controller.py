@@ -244,6 +244,8 @@ class Controller(Generic[T, S]):
 
     async def _reconcile(self, key: Key, resource: T | None, reconciler: Reconciler[T, S]) -> _Verdict[S]:
         if resource is None:
+            if self.store.has(key):
+                return _Verdict("unreadable")
             if isinstance(reconciler, Forgets):
                 await reconciler.gone(key)
             return _Verdict("gone")

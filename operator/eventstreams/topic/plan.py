@@ -144,6 +144,14 @@ def never_held(name: str) -> Note:
     return Note(Reason.TOPIC_KEPT, f"topic {name}, if there is one, stays in Kafka: this resource never held it")
 
 
+def abandoned(name: str) -> Note:
+    """Return what to say when a resource goes whose instance is gone, going, or does not allow it."""
+    return Note(
+        Reason.TOPIC_KEPT,
+        f"topic {name} stays in Kafka, if that is still there: it is not reached without the instance",
+    )
+
+
 def _farewell(policy: DeletionPolicy, seen: Seen | None, standing: Standing) -> Plan:
     name = standing.name
     if seen is None or standing.recorded_id is None:

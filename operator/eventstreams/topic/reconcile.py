@@ -23,7 +23,7 @@ from eventstreams.runtime.context import Context
 from eventstreams.runtime.controller import Outcome, key_of_resource
 from eventstreams.topic.claims import Claimant, Names, holder
 from eventstreams.topic.place import Place, agree, cluster_of, is_abandoned, place_of
-from eventstreams.topic.plan import Action, Create, Delete, Note, Plan, Seen, Standing, never_held, plan
+from eventstreams.topic.plan import Action, Create, Delete, Note, Plan, Seen, Standing, abandoned, never_held, plan
 
 logger = logging.getLogger(__name__)
 
@@ -107,8 +107,10 @@ class TopicReconciler:
         """
         if FINALIZER not in resource.metadata.finalizers:
             return
-        if resource.spec.deletion_policy is DeletionPolicy.DELETE and not is_abandoned(resource, self._context):
-            if resource.status.topic_id is None:  # so Kafka need not be asked
+        if resource.spec.deletion_policy is DeletionPolicy.DELETE:
+            if is_abandoned(resource, self._context):
+                await self._tell(resource, abandoned(resource.topic_name))
+            elif resource.status.topic_id is None:  # so Kafka need not be asked
                 await self._tell(resource, never_held(resource.topic_name))
             else:
                 await self._end(resource)

@@ -283,6 +283,18 @@ async def test_a_reconciler_hears_of_what_is_gone(
     assert (reconciler.seen, reconciler.forgotten) == ([], [Key(namespace, "orders")])
 
 
+async def test_an_object_that_cannot_be_read_is_not_taken_for_gone(
+    kube: Kube, namespace: str, controller: TopicController, running: Running, metrics: Metrics
+) -> None:
+    reconciler = Scripted(succeed)
+    manifest: Manifest = await make_topic(kube, namespace)
+    controller.found({**manifest, "spec": {"unknown": "field"}})
+    async with running(reconciler):
+        await reconciled(metrics, "unreadable")
+
+    assert (reconciler.seen, reconciler.forgotten) == ([], [])
+
+
 async def test_many_objects_are_worked_on_at_once_but_not_more_than_allowed(
     kube: Kube, namespace: str, controller: TopicController, running: Running, metrics: Metrics
 ) -> None:

@@ -229,6 +229,20 @@ async def test_an_instance_that_is_gone_lets_its_topics_go(rig: Rig, operating: 
     await rig.delete(name)
     await rig.gone(name)
     assert await kafka_has(rig, name)
+    assert "not reached without the instance" in (await rig.event(name, "TopicKept"))["message"]
+
+
+async def test_an_instance_that_cannot_be_read_is_told_apart_from_none(rig: Rig, operating: None, name: str) -> None:
+    await rig.topic(name)
+    await rig.ready(name)
+    instance = await rig.kube.get(INSTANCES, rig.namespace, "demo")
+    assert instance is not None
+    newer = {**instance["metadata"], "resourceVersion": str(int(instance["metadata"]["resourceVersion"]) + 1)}
+    rig.context.instances.seen({"type": "MODIFIED", "object": {**instance, "metadata": newer, "spec": {"new": 1}}})
+    rig.context.topics.wake(Key(rig.namespace, name))
+    ready = await rig.condition(name, "Ready", "False")
+    assert ready["reason"] == "InstanceNotReady"
+    assert "cannot be read" in ready["message"]
 
 
 async def test_a_topic_waits_for_its_instance_and_becomes_ready_with_it(rig: Rig, operating: None, name: str) -> None:
@@ -336,8 +350,10 @@ async def test_a_kafka_that_goes_away_is_told_and_its_return_heals(
 async def test_a_kafka_known_to_be_away_is_not_asked(rig: Rig, operating: None, name: str) -> None:
     await rig.topic(name)
     await rig.ready(name)
-    rig.calls.clear()
     await rig.instance(available=False)
+    await rig.condition(name, "Ready", "False")
+    rig.calls.clear()
+    await rig.change(name, deletionPolicy="Delete")
     assert (await rig.condition(name, "Ready", "False"))["reason"] == "KafkaUnavailable"
     assert not rig.calls
     await rig.instance(available=True)

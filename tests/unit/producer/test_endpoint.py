@@ -169,6 +169,7 @@ def test_a_failed_delivery_says_whether_the_record_may_be_stored(error: int, sta
     assert wire.statuses == [status]
     assert says in answer(wire)["message"]
     assert answer(wire)["error"].get("kafka_error_code") == (error if error > 0 else None)
+    assert rig.tally.records_failed == 1
 
 
 def test_a_key_works_from_the_moment_it_is_in_the_keyring_until_it_is_not() -> None:

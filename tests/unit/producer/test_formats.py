@@ -257,6 +257,7 @@ def test_a_failed_record_of_an_envelope_is_an_error_code_in_a_200() -> None:
     head, body = parts(wire)
     assert head.startswith(b"HTTP/1.1 200 ")
     assert [one["error_code"] for one in body["offsets"]] == [50002, None]
+    assert (rig.tally.records_failed, rig.tally.record_bytes) == (1, 0)
 
 
 def test_a_topic_that_is_unheard_of_is_asked_for_before_an_envelope_is_sent() -> None:

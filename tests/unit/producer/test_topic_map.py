@@ -42,6 +42,7 @@ class Kafka:
     def __init__(self) -> None:
         self.asked: list[list[str]] = []
         self.topics: dict[str, int] = {"orders": 3}
+        self.refuses = False
         self._due: list[tuple[str | None, Future[Any]]] = []
 
     def describe_topics(
@@ -50,6 +51,8 @@ class Kafka:
         *,
         request_timeout: float,  # noqa: ARG002  as the real one
     ) -> Mapping[str, Future[TopicDescription]]:
+        if self.refuses:
+            raise KafkaException(KafkaError(KafkaError._INVALID_ARG))
         self.asked.append(list(topics.topic_names))
         futures: dict[str, Future[TopicDescription]] = {name: Future() for name in topics.topic_names}
         self._due += futures.items()
@@ -187,6 +190,17 @@ def test_those_who_ask_are_called_when_kafka_gives_no_answer() -> None:
     rig.kafka.answer(KafkaError._TIMED_OUT)
 
     assert (rig.called, rig.map.find("orders")) == (["orders"], None)
+
+
+def test_those_who_ask_are_called_when_the_client_takes_no_question() -> None:
+    rig = Rig()
+    rig.kafka.refuses = True
+    rig.ask("orders")
+    rig.loop.turn()
+
+    assert (rig.called, rig.map.find("orders")) == (["orders"], None)
+    rig.map._refresh()
+    assert rig.made == 2, "a new client, as after silence"
 
 
 def test_a_slow_kafka_is_not_asked_again_before_it_answered() -> None:
