@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 BENCH_STAMP := $(VENV)/.installed-for-bench
 SECONDS = 60
-SPREAD := --dist loadgroup --no-loadscope-reorder  # see tests/conftest.py
+SPREAD := --dist loadfile --no-loadscope-reorder
 export PYTHONPATH := $(CURDIR)/operator:$(CURDIR)/deploy
 
 SOURCES := operator/eventstreams deploy tests
@@ -77,7 +77,7 @@ test-integration: cluster-build kafka-jars ## Against a real API server and a re
 test-e2e: cluster-build images ## Against a real node: the chart, real pods, the whole path
 	@$(BIN)/pytest tests/e2e
 
-test: SECONDS = 30
+test: SECONDS = 15
 test: check fuzz cluster-build kafka-jars images ## All that CI runs: the checks, then integration and e2e side by side
 	@$(BIN)/pytest -n 3 $(SPREAD) tests/integration tests/e2e
 

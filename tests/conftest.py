@@ -1,23 +1,30 @@
-"""How tests are spread over pytest-xdist's workers: by file, as the tests of one share what they start.
+"""How tests are spread over pytest-xdist's workers with `--dist loadfile`: by file, the files with most tests first.
 
-All of e2e is one group, on the one node there is. It waits more than it works, so it begins first and runs beside the
-integration tests. The files with the most tests follow.
+All of e2e goes to one worker, as there is one node. It waits more than it works, so it begins first and runs beside
+the integration tests.
 """
 
 from collections import Counter
-from pathlib import Path
+from typing import Any
 
 import pytest
+from typing_extensions import override
+from xdist.scheduler import LoadFileScheduling
 
-E2E = Path(__file__).parent / "e2e"
+E2E = "tests/e2e/"
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    path = item.path
-    item.add_marker(pytest.mark.xdist_group("e2e" if E2E in path.parents else f"{path.parent.name}/{path.stem}"))
+class Spread(LoadFileScheduling):
+    @override
+    def _split_scope(self, nodeid: str) -> str:
+        return E2E if nodeid.startswith(E2E) else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Spread | None:
+    return Spread(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.hookimpl(trylast=True)  # after pytest-randomly has shuffled
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     sizes = Counter(item.path for item in items)
-    items.sort(key=lambda item: (E2E not in item.path.parents, -sizes[item.path]))
+    items.sort(key=lambda item: (not item.nodeid.startswith(E2E), -sizes[item.path]))

@@ -22,7 +22,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from typing_extensions import override
 
 from eventstreams.producer.answers import RefusalError, unavailable
-from eventstreams.producer.record import Attributes, Headers
+from eventstreams.producer.record import UNKNOWN_OFFSET, Attributes, Headers
 
 logger = logging.getLogger(__name__)
 kafka_logger = logging.getLogger("eventstreams.producer.kafka")
@@ -218,7 +218,10 @@ class Lane:
             self.in_flight -= 1
             try:
                 if error is None:
-                    ticket.stored(message.partition(), message.offset(), message.timestamp()[1])  # type: ignore[arg-type]  # set on success
+                    offset = message.offset()
+                    if offset is None:
+                        offset = UNKNOWN_OFFSET
+                    ticket.stored(message.partition(), offset, message.timestamp()[1])  # type: ignore[arg-type]  # set on success
                 else:
                     ticket.failed(error)
             except Exception:  # an outermost frame: a bug in one answer must not cost the others theirs

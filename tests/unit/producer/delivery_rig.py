@@ -24,6 +24,7 @@ class Producer:
         self.fatal: Exception | None = None
         self.asked: list[str | None] = []
         self.silent = 0
+        self.offset: int | None = 7
         self.is_purged = False
         self._queued: list[tuple[bytes, Callable[..., None]]] = []
         self._due: list[Callable[[], None]] = []
@@ -68,7 +69,7 @@ class Producer:
 
         def call(value: bytes, on_delivery: Callable[..., None]) -> None:
             self._queued.pop(0)
-            on_delivery(None if error is None else KafkaError(error), Stored(value))
+            on_delivery(None if error is None else KafkaError(error), Stored(value, self.offset))
 
         self.tell(*(lambda one=one: call(*one) for one in self._queued))
 
@@ -83,16 +84,17 @@ class Producer:
 
 
 class Stored(Message):
-    def __init__(self, value: bytes) -> None:
+    def __init__(self, value: bytes, offset: int | None) -> None:
         super().__init__(value=value)
+        self._offset = offset
 
     @override
     def partition(self) -> int:
         return 1
 
     @override
-    def offset(self) -> int:
-        return 7
+    def offset(self) -> int | None:
+        return self._offset
 
     @override
     def timestamp(self) -> tuple[int, int]:

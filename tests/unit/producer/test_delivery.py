@@ -24,6 +24,18 @@ async def test_a_report_reaches_its_ticket_in_the_loops_own_thread() -> None:
     await rig.close()
 
 
+async def test_a_record_that_an_earlier_attempt_stored_has_an_unknown_offset() -> None:
+    rig, ticket = Rig(), Ticket()
+    rig.made[0].offset = None  # as librdkafka reports what Kafka calls a duplicate: the answer to the first was lost
+    rig.send(ticket)
+    rig.made[0].report()
+
+    await reached("the report", lambda: ticket.outcome)
+
+    assert ticket.outcome == (1, -1, 1234)
+    await rig.close()
+
+
 async def test_a_bug_in_one_ticket_does_not_cost_the_others_their_report(caplog: pytest.LogCaptureFixture) -> None:
     rig, tickets = Rig(), [Ticket(is_broken=True), Ticket()]
     for ticket in tickets:
