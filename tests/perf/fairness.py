@@ -1,4 +1,7 @@
-"""What a flood of one key does to another: the latencies of a quiet client, alone and beside each flood."""
+"""What a flood of one key does to another: the latencies of a quiet client, alone and beside each flood.
+
+The peer knows no keys: to it both are clients, of which one has many connections.
+"""
 
 import json
 import subprocess
@@ -13,7 +16,7 @@ from perf.machine import Meter, resident_mb
 from perf.program import LOAD_CORE, BenchmarkError, environment, python
 from perf.results import Run
 from perf.series import Guard, Pace
-from perf.servers import OURS, Scene, Scheme, Server, running
+from perf.servers import GRANIAN, OURS, Scene, Scheme, Server, running
 from perf.tables import BODY_BYTES, Series
 from perf.wrk import Load, begin
 
@@ -45,16 +48,27 @@ FLOODS: Final = (
 )
 
 
+SERVERS: Final = (OURS, GRANIAN)
+
+
+def beside(server: str, flood: Flood) -> str:
+    """Return what the results call a server beside a flood."""
+    return f"{server} beside {flood.name}"
+
+
 def measure_fairness(scene: Scene, scheme: Scheme, broker: Broker, pace: Pace, guard: Guard) -> None:
     """Measure the quiet client beside each flood, round by round."""
     greedy = scene.add_key("greedy"), scene.add_key("limited", LIMITED_RATE)
-    with running(OURS, scheme, scene, broker) as server:
-        for number in range(1, pace.rounds + 1):
-            for flood in FLOODS:
-                guard.run(partial(_once, server, flood, greedy[flood.is_limited], pace, number))
+    for name in SERVERS:
+        with running(name, scheme, scene, broker) as server:
+            for number in range(1, pace.rounds + 1):
+                for flood in FLOODS:
+                    if name == OURS or not flood.is_limited:
+                        run = partial(_once, server, name, flood, greedy[flood.is_limited], pace, number)
+                        guard.run(run)
 
 
-def _once(server: Server, flood: Flood, key: ApiKey, pace: Pace, number: int) -> Run:
+def _once(server: Server, name: str, flood: Flood, key: ApiKey, pace: Pace, number: int) -> Run:
     meter = Meter(server.program.pid)
     seconds = 2 * _LEAD_SECONDS + pace.seconds
     end = None if flood.load is None else begin(server.url, f"Bearer {key.reveal()}", flood.load, seconds)
@@ -68,7 +82,7 @@ def _once(server: Server, flood: Flood, key: ApiKey, pace: Pace, number: int) ->
     answers = reply.requests if reply else told["requests"]
     return Run(
         series=Series.FAIRNESS,
-        server=flood.name,
+        server=beside(name, flood),
         scheme=server.scheme,
         connections=1,
         body_bytes=BODY_BYTES,

@@ -7,7 +7,7 @@ from string import Template
 from typing import Final
 
 from perf.client import IN_FLIGHT
-from perf.fairness import ALONE, FLOODS, QUIET_RATE
+from perf.fairness import ALONE, FLOODS, QUIET_RATE, SERVERS, beside
 from perf.results import Cell, Results, Revocations, count, disturbed
 from perf.servers import OURS, PEERS
 from perf.tables import (
@@ -28,7 +28,7 @@ NAMES: Final = {OURS: "**ours**", "granian": "Granian, RSGI", "uvicorn": "uvicor
 _SCHEMES: Final = ("http", "https")
 _HEAD: Final = ("server", "requests/s", "±", "p50 ms", "p99 ms", "CPU µs", "RSS MB", "ours is")
 
-_FAIRNESS_HEAD: Final = ("the flood", "quiet p50 ms", "quiet p99 ms", "p99 is", "answers/s to the flood")
+_FAIRNESS_HEAD: Final = ("server", "the flood", "quiet p50 ms", "quiet p99 ms", "p99 is", "answers/s to the flood")
 
 _PAGE: Final = Path(__file__).with_name("page.md")
 
@@ -113,16 +113,25 @@ def _fairness(results: Results) -> str:
     """Return one table for each scheme: the quiet client beside each flood."""
     tables = []
     for scheme in _SCHEMES:
-        cells = [results.cell(Series.FAIRNESS, flood.name, scheme, 1, BODY_BYTES) for flood in FLOODS]
-        rows = []
-        for flood, cell in zip(FLOODS, cells, strict=True):
-            if cell is not None and cells[0] is not None:
-                ratio = "" if flood is ALONE else f"{cell.p99_ms / cells[0].p99_ms:.2f}{TIMES}"
-                answers = "" if flood is ALONE else count(cell.rate)
-                rows.append((flood.name, f"{cell.p50_ms:.2f}", f"{cell.p99_ms:.2f}", ratio, answers))
+        rows = [row for server in SERVERS for row in _beside_floods(results, server, scheme)]
         if rows:
             tables.append(f"{scheme.upper()}:\n\n{_table(_FAIRNESS_HEAD, rows)}")
     return "\n\n".join(tables) or "Not measured yet."
+
+
+def _beside_floods(results: Results, server: str, scheme: str) -> Iterator[tuple[str, ...]]:
+    name, alone_p99_ms = NAMES[server], 0.0
+    for flood in FLOODS:
+        cell = results.cell(Series.FAIRNESS, beside(server, flood), scheme, 1, BODY_BYTES)
+        if cell is None:
+            continue
+        quiet = (name, flood.name, f"{cell.p50_ms:.2f}", f"{cell.p99_ms:.2f}")
+        if flood is ALONE:
+            alone_p99_ms = cell.p99_ms
+            yield (*quiet, "", "")
+        else:
+            yield (*quiet, f"{cell.p99_ms / alone_p99_ms:.2f}{TIMES}", count(cell.rate))
+        name = ""
 
 
 def _crowd(results: Results) -> str:
