@@ -131,8 +131,8 @@ def test_the_page_says_how_a_quiet_key_fares_beside_a_flood() -> None:
 
     shown = page(results(quiet, flooded))
 
-    row = next(line for line in shown.splitlines() if FLOODS[1].name in line)
-    assert [cell.strip() for cell in row.strip("|").split("|")[2:]] == ["0.30", "0.75", f"1.50{TIMES}", "20 000"]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in shown.splitlines()]
+    assert ["", FLOODS[1].name, "0.30", "0.75", f"1.50{TIMES}", "20 000"] in rows
 
 
 @pytest.mark.skipif(not RESULTS.exists(), reason="no benchmark was published yet")
