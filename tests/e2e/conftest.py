@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -140,7 +140,7 @@ class Application:
     topic: str
     service_id: str
     endpoint: str
-    key: str
+    key: str = field(repr=False)
 
     def curl(self, body: str = "test message", *, key: str | None = None, topic: str | None = None) -> Ran:
         """Send the documented request, letter for letter but for its three values; the status is the last line."""

@@ -119,8 +119,9 @@ def test_a_rolling_restart_of_the_rest_producer_refuses_and_loses_nothing(applic
 
 def test_a_killed_rest_producer_pod_loses_no_acknowledged_record(application: Application, load: Load) -> None:
     shell = application.shell
-    pod = shell.json("kubectl get pods -l app.kubernetes.io/component=rest-producer")["items"][0]["metadata"]["name"]
-    shell.ok(f"kubectl delete pod {pod} --force --grace-period=0")
+    pods = shell.json("kubectl get pods -l app.kubernetes.io/component=rest-producer")["items"]
+    pod = next(one["metadata"] for one in pods if "deletionTimestamp" not in one["metadata"])
+    shell.ok(f"kubectl delete pod {pod['name']} --force --grace-period=0")
     shell.ok("kubectl wait --for=condition=Ready esi/my-instance --timeout=120s")
     shell.ok(f"kubectl rollout status deploy/my-instance-rest -n {NAMESPACE} --timeout=120s")
     after = len(load.acknowledged)
