@@ -44,8 +44,7 @@ A_ROUND: Final = 32
 _LINGER_MS: Final = {"quick": 0, "crowd": 0.5}
 _POLL_SECONDS: Final = 0.5
 _RENEW_SECONDS: Final = 1.0
-_PROOF_SECONDS: Final = 3.0
-"""So long a client that replaced a failed one must be sound to count as ready: else readiness would come and go."""
+_PROOF_SECONDS: Final = 3.0  # after one that failed young a client is ready at this age: else it would come and go
 _STUCK_SECONDS: Final = 30.0
 _REPEAT_SECONDS: Final = 60.0
 _NUMBERS: Final = re.compile(r"[0-9]+")
@@ -165,6 +164,7 @@ class Lane:
         self.in_flight = 0
         self.is_warm = False
         self.has_failed = False
+        self.made_at = loop.time()
         self.polled_at = time.monotonic()
         self._producer = make({**config, "error_cb": self._on_error})
         self._thread = threading.Thread(target=self._poll, name="kafka-reports", daemon=True)
@@ -394,5 +394,7 @@ class Delivery:
             kafka_logger.warning("No new client of Kafka can be made", extra={"error": str(error)})
             self._loop.call_later(_RENEW_SECONDS, self._replace, lane)
         else:
-            self._ready_from = self._loop.time() + _PROOF_SECONDS
+            now = self._loop.time()
+            if now - lane.made_at < _RENEW_SECONDS + _PROOF_SECONDS:
+                self._ready_from = now + _PROOF_SECONDS
             kafka_logger.warning("Replaced Kafka's client after a fatal error")
