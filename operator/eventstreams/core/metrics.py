@@ -38,7 +38,7 @@ class Metric:
 
 RECONCILIATIONS: Final = Metric(
     "eventstreams_reconciliations_total",
-    "Reconciliations by kind and result: done, gone, refused, not_yet, conflict, bug",
+    "Reconciliations by kind and result: done, gone, unreadable, refused, not_yet, conflict, bug",
     ("kind", "result"),
 )
 RECONCILIATION_SECONDS: Final = Metric(
