@@ -78,8 +78,7 @@ test-e2e: cluster-build images ## Against a real node: the chart, real pods, the
 	@$(BIN)/pytest tests/e2e
 
 test: SECONDS = 15
-test: check fuzz cluster-build kafka-jars images ## All that CI runs: the checks, then integration and e2e side by side
-	@$(BIN)/pytest -n 3 $(SPREAD) tests/integration tests/e2e
+test: check fuzz test-integration test-e2e ## All that CI runs, in the same order
 
 ##@ Measure it
 bench: bench-producer bench-revocation ## Every benchmark; the tables go to docs/
