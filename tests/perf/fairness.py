@@ -1,6 +1,6 @@
 """What a flood of one key does to another: the latencies of a quiet client, alone and beside each flood.
 
-The peer knows no keys: to it both are clients, of which one has many connections.
+The peer checks keys too, but shares its time by connections: whose they are counts for nothing.
 """
 
 import json
@@ -64,11 +64,10 @@ def measure_fairness(scene: Scene, scheme: Scheme, broker: Broker, pace: Pace, g
             for number in range(1, pace.rounds + 1):
                 for flood in FLOODS:
                     if name == OURS or not flood.is_limited:
-                        run = partial(_once, server, name, flood, greedy[flood.is_limited], pace, number)
-                        guard.run(run)
+                        guard.run(partial(_once, server, flood, greedy[flood.is_limited], pace, number))
 
 
-def _once(server: Server, name: str, flood: Flood, key: ApiKey, pace: Pace, number: int) -> Run:
+def _once(server: Server, flood: Flood, key: ApiKey, pace: Pace, number: int) -> Run:
     meter = Meter(server.program.pid)
     seconds = 2 * _LEAD_SECONDS + pace.seconds
     end = None if flood.load is None else begin(server.url, f"Bearer {key.reveal()}", flood.load, seconds)
@@ -82,7 +81,7 @@ def _once(server: Server, name: str, flood: Flood, key: ApiKey, pace: Pace, numb
     answers = reply.requests if reply else told["requests"]
     return Run(
         series=Series.FAIRNESS,
-        server=beside(name, flood),
+        server=beside(server.name, flood),
         scheme=server.scheme,
         connections=1,
         body_bytes=BODY_BYTES,
