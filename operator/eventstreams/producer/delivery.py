@@ -22,7 +22,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from typing_extensions import override
 
 from eventstreams.producer.answers import RefusalError, unavailable
-from eventstreams.producer.record import UNKNOWN_OFFSET, Attributes, Headers
+from eventstreams.producer.record import Attributes, Headers
 
 logger = logging.getLogger(__name__)
 kafka_logger = logging.getLogger("eventstreams.producer.kafka")
@@ -217,10 +217,10 @@ class Lane:
             ticket, error, message = reports.popleft()
             self.in_flight -= 1
             try:
-                if error is None:
-                    offset = message.offset()
-                    if offset is None:
-                        offset = UNKNOWN_OFFSET
+                offset = message.offset()
+                if error is None and offset is None:  # librdkafka takes it for stored, but nothing shows that it is
+                    ticket.failed(KafkaError(KafkaError._NO_OFFSET))  # noqa: SLF001  librdkafka's name
+                elif error is None:
                     ticket.stored(message.partition(), offset, message.timestamp()[1])  # type: ignore[arg-type]  # set on success
                 else:
                     ticket.failed(error)

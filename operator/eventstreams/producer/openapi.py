@@ -9,7 +9,7 @@ from typing import Final
 from eventstreams.core.version import VERSION
 from eventstreams.producer import openapi_envelopes
 from eventstreams.producer.limits import Limits
-from eventstreams.producer.openapi_parts import OFFSET, Object, an_object, answer, array, ref
+from eventstreams.producer.openapi_parts import Object, an_object, answer, array, ref
 from eventstreams.producer.record import LAST_TIMESTAMP_MS
 from eventstreams.producer.request import TOPIC_NAME
 
@@ -262,7 +262,7 @@ def _schemas() -> Object:
     }
     status = {"type": "integer", "minimum": 400, "maximum": 599, "description": "The HTTP status."}
     metadata = an_object(
-        ["topic", "timestamp", "partition", "offset"], topic=text, timestamp=stamp, partition=whole, offset=OFFSET
+        ["topic", "timestamp", "partition", "offset"], topic=text, timestamp=stamp, partition=whole, offset=whole
     )
     detail = an_object(
         ["error_code", "message", "incident"],

@@ -4,7 +4,7 @@ from typing import Final
 
 from eventstreams.producer.kafka_rest import FORMATS, KAFKA_ERROR, RETRIABLE_KAFKA_ERROR
 from eventstreams.producer.limits import Limits
-from eventstreams.producer.openapi_parts import OFFSET, Object, an_object, answer, array, closed, nullable, ref
+from eventstreams.producer.openapi_parts import Object, an_object, answer, array, closed, nullable, ref
 from eventstreams.producer.record import LAST_TIMESTAMP_MS
 
 BEFORE_THE_ROUTE: Final = {400, 408, 414, 417, 431, 501, 505}
@@ -129,7 +129,7 @@ def schemas() -> Object:
     offset = an_object(
         ["partition", "offset", "error_code", "error"],
         partition=nullable(_WHOLE),
-        offset=nullable(OFFSET),
+        offset=nullable(_WHOLE),
         error_code=nullable(code),
         error=nullable(_TEXT),
     )

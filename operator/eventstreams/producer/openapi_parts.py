@@ -1,16 +1,8 @@
 """The parts that an OpenAPI document is put together from."""
 
-from typing import Any, Final
-
-from eventstreams.producer.record import UNKNOWN_OFFSET
+from typing import Any
 
 Object = dict[str, Any]
-
-OFFSET: Final[Object] = {
-    "type": "integer",
-    "minimum": UNKNOWN_OFFSET,
-    "description": f"{UNKNOWN_OFFSET}: Kafka holds the record, and the answer with its offset was lost on the way.",
-}
 
 
 def ref(kind: str, name: str) -> Object:

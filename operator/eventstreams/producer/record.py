@@ -30,12 +30,8 @@ class Record(Attributes):
     value: bytes | None
 
 
-UNKNOWN_OFFSET: Final = -1
-"""Kafka holds the record, from an attempt whose answer was lost: its answer to the next names no offset (KIP-98)."""
-
-
 class Stored(NamedTuple):
-    """Where Kafka holds a record; `timestamp_ms` is the record's, Unix time in UTC; see UNKNOWN_OFFSET."""
+    """Where Kafka holds a record; `timestamp_ms` is the record's, Unix time in UTC."""
 
     partition: int
     offset: int
