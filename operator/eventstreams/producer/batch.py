@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 from confluent_kafka import KafkaError
 
 from eventstreams.producer.answers import RefusalError
-from eventstreams.producer.delivery import Ticket, refusal_of
+from eventstreams.producer.delivery import refusal_of
 from eventstreams.producer.formats import Outcome
+from eventstreams.producer.lane import Ticket
 from eventstreams.producer.record import Record, Stored
 
 

@@ -20,12 +20,13 @@ from eventstreams.producer.allowance import LaterError, Window
 from eventstreams.producer.answers import JSON, Answer, Answers, RefusalError, unavailable
 from eventstreams.producer.batch import Batch
 from eventstreams.producer.credentials import BEARER_CHALLENGE, CHALLENGE, credentials
-from eventstreams.producer.delivery import Lane, Owner, Ticket, refusal_of
+from eventstreams.producer.delivery import Owner, refusal_of
 from eventstreams.producer.exchange import Exchange, Task
 from eventstreams.producer.formats import Bounds, Outcome, check_partition
 from eventstreams.producer.framing import Head, Room
 from eventstreams.producer.json_text import check_json
 from eventstreams.producer.keys import Grant, Keys
+from eventstreams.producer.lane import Lane, Ticket
 from eventstreams.producer.limits import Limits
 from eventstreams.producer.metrics import Tally
 from eventstreams.producer.pages import Page, Pages, PageSite

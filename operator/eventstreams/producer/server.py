@@ -68,7 +68,8 @@ class Server:
         self._tls = None if settings.tls_dir is None else server_context(settings.tls_dir)
         self._keys = Keys(time.time, SHARDS if settings.keyring_file is None else keyring_file.SHARDS)
         self._keyring = self._make_keyring()
-        self._delivery = Delivery(producer_config(settings), loop)
+        self._turns = Turns(loop.call_soon)
+        self._delivery = Delivery(producer_config(settings), loop, self._turns.has_company)
         self._topics = TopicMap(client_config(settings), loop, self._delivery.refresh)
         self._make_sites()
 
@@ -132,7 +133,7 @@ class Server:
             sender=self._delivery,
             window=window,
             call_later=self._call_later,
-            turns=Turns(self._loop.call_soon),
+            turns=self._turns,
             health=self,
             pages=api_pages.pages(self._limits, has_page=settings.page),
         )

@@ -46,10 +46,14 @@ class Turns:
             self.busy = BUSY
         self.last = account
 
+    def has_company(self) -> bool:
+        """Say whether owners meet."""
+        return self._company > 0
+
     def look(self) -> None:
         """Forget company that came long ago. Called about once a second."""
-        self._company -= 1
-        if self._company <= 0:
+        self._company = max(0, self._company - 1)
+        if not self._company:
             self.busy = math.inf
 
     def wait(self, connection: Waiting, account: Account) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Message
 from typing_extensions import override
 
-from eventstreams.producer.delivery import Config, Delivery, KafkaProducer
+from eventstreams.producer.delivery import Delivery
+from eventstreams.producer.lane import Config, KafkaProducer
 from eventstreams.producer.record import Attributes
 from integration.waiting import until
 
@@ -130,7 +131,9 @@ class Rig:
         self.made: list[Producer] = []
         self.makes: list[bool] = []  # whether the clients asked for next can be made; any more can
         self.owner = Owner()
-        self.delivery = Delivery({"sasl.username": "a"}, asyncio.get_running_loop(), self.make)
+        self.has_company = True
+        loop = asyncio.get_running_loop()
+        self.delivery = Delivery({"sasl.username": "a"}, loop, lambda: self.has_company, self.make)
 
     def make(self, config: Config) -> KafkaProducer:
         if self.makes and not self.makes.pop(0):

@@ -13,9 +13,10 @@ from eventstreams.producer import api_pages
 from eventstreams.producer.allowance import Window
 from eventstreams.producer.answers import Answers, RefusalError
 from eventstreams.producer.connection import Connection
-from eventstreams.producer.delivery import Lane, Owner, Ticket
+from eventstreams.producer.delivery import Owner
 from eventstreams.producer.endpoint import Endpoint
 from eventstreams.producer.keys import Keys
+from eventstreams.producer.lane import Lane, Ticket
 from eventstreams.producer.limits import Limits
 from eventstreams.producer.metrics import Tally
 from eventstreams.producer.record import Attributes, Headers

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from eventstreams.producer.answers import RefusalError, unavailable
 from eventstreams.producer.batch import Batch
-from eventstreams.producer.delivery import Ticket
 from eventstreams.producer.formats import Outcome
+from eventstreams.producer.lane import Ticket
 from eventstreams.producer.record import Record, Stored
 
 

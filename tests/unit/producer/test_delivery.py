@@ -8,7 +8,8 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from eventstreams.producer.answers import RefusalError
-from eventstreams.producer.delivery import A_ROUND, CROWD, QUICK_MOST, Seldom
+from eventstreams.producer.delivery import CROWD, QUICK_MOST
+from eventstreams.producer.lane import A_ROUND, A_SHARED_ROUND, Seldom
 from unit.producer.delivery_rig import Owner, Rig, Ticket, reached
 
 
@@ -48,8 +49,10 @@ async def test_a_bug_in_one_ticket_does_not_cost_the_others_their_report(caplog:
     await rig.close()
 
 
-async def test_a_flood_of_reports_is_answered_a_few_in_each_round_of_the_loop() -> None:
+@pytest.mark.parametrize(("has_company", "at_once"), [(False, A_ROUND), (True, A_SHARED_ROUND)])
+async def test_a_flood_of_reports_is_answered_a_few_in_each_round_of_the_loop(has_company: bool, at_once: int) -> None:
     rig, tickets, seen = Rig(), [Ticket() for _ in range(3 * A_ROUND)], list[int]()
+    rig.has_company = has_company
 
     def look() -> None:
         seen.append(sum(ticket.outcome is not None for ticket in tickets))
@@ -60,7 +63,7 @@ async def test_a_flood_of_reports_is_answered_a_few_in_each_round_of_the_loop() 
     rig.made[1].report()
     await reached("all reports", lambda: all(ticket.outcome for ticket in tickets))
 
-    assert seen == [A_ROUND]
+    assert seen == [at_once]
     await rig.close()
 
 

@@ -115,6 +115,7 @@ def test_company_is_reckoned_with_for_a_minute(looks: int, taken: int) -> None:
     loop = Loop()
     for _ in range(looks):
         loop.endpoint.turns.look()
+    assert loop.endpoint.turns.has_company() is (taken == BUSY)
     connection, _ = loop.connect()
 
     connection.data_received(OTHERS_POST * 40)  # the other was the last
