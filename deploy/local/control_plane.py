@@ -128,7 +128,7 @@ class ControlPlane:
         self.etcd.stop()
 
     def _start(self, daemon: Daemon, arguments: Sequence[str], files: Sequence[Path] = ()) -> None:
-        command = [binary(daemon.name), *arguments]
+        command = [str(binary(daemon.name)), *arguments]
         daemon.start(command, namespace=self.site.namespace, files=files, env=ENVIRONMENT)
 
     def _wait_for_api(self) -> None:

@@ -86,13 +86,18 @@ def until(look: Callable[[], T], *, seconds: float, what: str) -> T:
 
 
 @pytest.fixture(scope="session")
-def platform() -> Iterator[Provider]:
-    """The cluster with a real node; it is put away again unless it ran before."""
+def stays() -> bool:
+    """Whether the cluster ran before: then it goes on, and what the tests made there is deleted."""
+    return cluster(Progress()).status().is_healthy
+
+
+@pytest.fixture(scope="session")
+def platform(stays: bool) -> Iterator[Provider]:
+    """The cluster with a real node."""
     provider = cluster(Progress())
-    ran_before = provider.status().is_healthy
     provider.up()
     yield provider
-    if not ran_before:
+    if not stays:
         provider.down(wipe=True)
 
 
@@ -120,7 +125,7 @@ def operator(shell: Shell, images: Images) -> str:
 
 
 @pytest.fixture(scope="session")
-def instance(shell: Shell, operator: str) -> Iterator[str]:
+def instance(shell: Shell, operator: str, stays: bool) -> Iterator[str]:
     """An instance that is Ready, in a namespace of its own that enforces `restricted`; returns its name."""
     shell.ok(f"kubectl create namespace {NAMESPACE} --dry-run=client -o yaml | kubectl apply -f -")
     shell.ok(f"kubectl label --overwrite namespace {NAMESPACE} {RESTRICTED}")
@@ -128,8 +133,9 @@ def instance(shell: Shell, operator: str) -> Iterator[str]:
     shell.ok(f"kubectl apply -f {ROOT}/deploy/examples/instance.yaml")
     shell.ok(f"kubectl wait --for=condition=Ready esi/{INSTANCE} --timeout=180s")
     yield INSTANCE
-    shell.run(f"kubectl delete topics.eventstreams.dev,serviceids --all -n {NAMESPACE} --timeout=60s")
-    shell.run(f"kubectl delete namespace {NAMESPACE} --timeout=120s")
+    if stays:
+        shell.run(f"kubectl delete topics.eventstreams.dev,serviceids --all -n {NAMESPACE} --timeout=60s")
+        shell.run(f"kubectl delete namespace {NAMESPACE} --timeout=120s")
 
 
 @dataclass(frozen=True, slots=True)

@@ -225,6 +225,15 @@ def test_the_heap_is_half_of_the_limit_or_kafkas_own_default(limits: dict[str, s
     assert heap in configuration.jvm_options(managed).splitlines()
 
 
+def test_a_broker_does_not_believe_in_its_old_address_for_long_after_a_restart() -> None:
+    managed = instance({"managed": {"storage": {"ephemeral": {}}}}).spec.kafka.managed
+    assert managed is not None
+
+    options = configuration.jvm_options(managed).splitlines()
+
+    assert {"-Dsun.net.inetaddr.ttl=1", "-Dsun.net.inetaddr.negative.ttl=1"} <= set(options)
+
+
 @given(st.dictionaries(st.text(min_size=1), st.text(), max_size=5))
 def test_properties_read_back_as_they_were_whatever_they_hold(properties: dict[str, str]) -> None:
     assert java_reads(configuration.render(properties)) == properties

@@ -128,9 +128,20 @@ def _ours(instance: EventStreamsInstance) -> dict[str, str]:
 
 
 def jvm_options(managed: ManagedKafka) -> str:
-    """Options of the JVM: half of the memory limit is heap, the other half is for buffers and the page cache."""
-    heap = "-XX:MaxRAMPercentage=50" if "memory" in managed.resources.limits else "-Xmx1g"
-    return f"{heap}\n-XX:+ExitOnOutOfMemoryError\n-XX:-UsePerfData\n-Djava.awt.headless=true\n"
+    """Options of the JVM: half of the memory limit is heap, the other half is for buffers and the page cache.
+
+    A pod has another address after each restart, also for itself: Java would believe the old one for 30 s, and that
+    there is none for 10.
+    """
+    options = (
+        "-XX:MaxRAMPercentage=50" if "memory" in managed.resources.limits else "-Xmx1g",
+        "-XX:+ExitOnOutOfMemoryError",
+        "-XX:-UsePerfData",
+        "-Djava.awt.headless=true",
+        "-Dsun.net.inetaddr.ttl=1",
+        "-Dsun.net.inetaddr.negative.ttl=1",
+    )
+    return "".join(f"{option}\n" for option in options)
 
 
 def render(properties: Mapping[str, str]) -> str:

@@ -31,8 +31,8 @@ CONTAINER: Final = "kafka"
 VOLUME: Final = "data"
 STOP_SECONDS: Final = 60
 """For a controlled shutdown: leadership handed over, logs flushed. A broker that is killed checks its logs at start."""
-RECOVERY_PROBES: Final = 360
-"""Start-up probes, one each 5 s: after a crash a broker may check its logs for half an hour."""
+RECOVERY_SECONDS: Final = 1800
+"""After a crash a broker may check its logs for half an hour. It is looked at each second: a start takes few."""
 
 
 def data_claim(instance: EventStreamsInstance, number: int) -> str:
@@ -155,7 +155,7 @@ def _container(instance: EventStreamsInstance, managed: ManagedKafka, images: Im
         "ports": [{"name": name, "containerPort": port, "protocol": "TCP"} for name, port in _PORTS.items()],
         "resources": compute(managed.resources),
         # a broker opens its ports once its logs are checked and it knows the rights
-        "startupProbe": _probe("internal", every=5, failures=RECOVERY_PROBES),
+        "startupProbe": _probe("internal", every=1, failures=RECOVERY_SECONDS),
         "readinessProbe": _probe("client", every=5, failures=3),
         "livenessProbe": _probe("internal", every=10, failures=6),
         "volumeMounts": [
