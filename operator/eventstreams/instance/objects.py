@@ -20,8 +20,8 @@ _ATTEMPTS: Final = 5
 class Objects:
     """Reads and writes what belongs to one instance; lives for one reconcile. Nothing foreign is ever changed.
 
-    One gap is left: an object that appears between the read that found none and the first apply, which can be told
-    "only as it was" but not "only where there is none".
+    A first apply cannot be told "only where there is none", so it is not forced: an object that appears after the read
+    is refused where it says otherwise than we. One gap is left: one that says nothing of what we say gets our fields.
 
     Every method raises RefusedError for an object of somebody else under a name that the instance needs, and
     NotYetError when the API server does not answer or the object changed meanwhile.
@@ -55,7 +55,10 @@ class Objects:
         if live is not None and drift.is_as_applied(stamped, live):
             return live
         try:
-            applied = await self._kube.apply(stamped if live is None else _only_as(live, stamped))
+            if live is None:
+                applied = await self._kube.apply(stamped, force=False)
+            else:
+                applied = await self._kube.apply(_only_as(live, stamped))
         except InvalidError as error:
             raise RefusedError(
                 Reason.OBJECT_REFUSED, f"{api.kind} {name} cannot be made as the spec asks, correct it: {error}"

@@ -168,11 +168,14 @@ class Kube:
         query = {"fieldManager": FIELD_MANAGER}
         return await self._call("POST", api.path(namespace), query=query, body=manifest)
 
-    async def apply(self, manifest: Manifest, *, manager: str = FIELD_MANAGER) -> Manifest:
-        """Make the fields in `manifest` so, creating the object when needed (server-side apply, forced)."""
+    async def apply(self, manifest: Manifest, *, manager: str = FIELD_MANAGER, force: bool = True) -> Manifest:
+        """Make the fields in `manifest` so, creating the object when needed (server-side apply).
+
+        Not by `force`: raises ChangedError where somebody else has given one of the fields another value.
+        """
         self._guard()
         api, namespace, name = _place(manifest)
-        query = {"fieldManager": manager, "force": "true"}
+        query = {"fieldManager": manager, "force": "true" if force else "false"}
         return await self._call(
             "PATCH", api.path(namespace, name), query=query, body=manifest, content="application/apply-patch+yaml"
         )

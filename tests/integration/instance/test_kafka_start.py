@@ -30,6 +30,7 @@ from eventstreams.instance.builders import kafka_configuration as built
 from eventstreams.instance.identity import Identity, mint
 from eventstreams.pki.certificates import KeyPair, Leaf, Usage, make_leaf
 from local.jars import kafka_jars
+from local.kafka import class_archive
 from local.ports import free_ports
 from local.processes import Daemon
 from local.progress import Progress
@@ -184,6 +185,7 @@ def made(root: Path) -> Node:
         built.TRUSTSTORE_PATH: str(root / "ca"),
         built.DATA_PATH: str(root / "data"),
         "/opt/kafka/libs": str(kafka_jars(Progress())),
+        "/opt/kafka/kafka.jsa": str(class_archive(Progress())),
         "/tmp/server": str(root / "server"),  # noqa: S108  # the pod's own
         built.host(instance, 0): "localhost",
         ":9090": f":{controller}",

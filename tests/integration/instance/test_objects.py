@@ -39,10 +39,12 @@ class Raced(Objects):
         return found
 
 
-async def test_what_takes_an_objects_place_after_it_was_read_is_not_touched(room: Room) -> None:
+@pytest.mark.parametrize("was_there", [True, False], ids=["another one's", "nothing's"])
+async def test_what_takes_an_objects_place_after_it_was_read_is_not_touched(room: Room, was_there: bool) -> None:
     instance = (await room.work()).instance
     wanted = producer_access.rest_producer_service(instance)
-    await Objects(room.kube, instance).apply(wanted)
+    if was_there:
+        await Objects(room.kube, instance).apply(wanted)
 
     with pytest.raises(RefusedError):
         await Raced(room.kube, instance).apply(wanted | {"spec": wanted["spec"] | {"type": "NodePort"}})

@@ -1,11 +1,14 @@
 """What a benchmark does with its figures: no server, no load."""
 
+import inspect
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from eventstreams.producer.delivery import Delivery
 from perf.fairness import ALONE, FLOODS, beside
+from perf.ours import NoKafka
 from perf.page import page, summary
 from perf.producer import PAGE, RESULTS, published
 from perf.results import Memory, Results, Revocations, Revoked, Run, Soak
@@ -150,3 +153,9 @@ def test_revocations_are_read_as_they_were_written_and_shown_with_their_bar(tmp_
     (bar,) = revocation_bars(written)
     assert (bar.measured, bar.is_met) == ("0.50 s", True)
     assert "| at rest | 100     | 10     | 500    | 2000       |" in page(results(RUN), written)
+
+
+def test_the_delivery_without_kafka_is_made_as_the_server_makes_the_real_one() -> None:
+    asked = [one for one in inspect.signature(Delivery).parameters.values() if one.default is inspect.Parameter.empty]
+
+    assert len(inspect.signature(NoKafka).parameters) == len(asked)
