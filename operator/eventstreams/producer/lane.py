@@ -2,6 +2,9 @@
 
 The thread polls; the reports of one poll wake the event loop once. A report callback never raises: librdkafka would
 lose the ones after it.
+
+A report without error and without offset is no acknowledgement: librdkafka concludes from that of a later batch
+(rd_kafka_dr_implicit_ack), or from the broker's word of a duplicate, that Kafka has the record. It need not have.
 """
 
 import asyncio
@@ -175,7 +178,7 @@ class Lane:
             self.in_flight -= 1
             try:
                 offset = message.offset()
-                if error is None and offset is None:  # taken for stored, as a later one is: that proves nothing
+                if error is None and offset is None:  # concluded, not acknowledged
                     ticket.failed(KafkaError(KafkaError._NO_OFFSET))  # noqa: SLF001  librdkafka's name
                 elif error is None:
                     ticket.stored(message.partition(), offset, message.timestamp()[1])  # type: ignore[arg-type]  # set on success
