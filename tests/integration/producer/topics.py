@@ -24,6 +24,7 @@ from confluent_kafka.admin import (
 )
 
 from local.kafka import LocalKafka
+from local.waiting import wait_until
 
 SOON: Final = {"broker.session.timeout.ms": "3000", "broker.heartbeat.interval.ms": "300"}
 """Properties with which a broker's death is noticed, and its return believed, after 3 s and not 9."""
@@ -39,11 +40,12 @@ def admin(kafka: LocalKafka) -> AdminClient:
 def make_topic(
     kafka: LocalKafka, name: str | None = None, partitions: int = 3, replicas: int = 1, **config: str
 ) -> str:
-    """Make a topic and return its name."""
+    """Make a topic and return its name when the broker knows it: that comes a moment after the controller's word."""
     name = name or f"t-{secrets.token_hex(4)}"
     topic = NewTopic(name, partitions, replicas, config={key.replace("_", "."): value for key, value in config.items()})
     client = admin(kafka)  # held: one that is dropped takes its calls with it
     client.create_topics([topic])[name].result(20)
+    wait_until(lambda: client.list_topics(name, 20).topics[name].error is None, f"topic {name}", seconds=20)
     return name
 
 
