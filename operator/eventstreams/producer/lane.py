@@ -177,13 +177,12 @@ class Lane:
             ticket, error, message = reports.popleft()
             self.in_flight -= 1
             try:
-                offset = message.offset()
-                if error is None and offset is None:  # concluded, not acknowledged
-                    ticket.failed(KafkaError(KafkaError._NO_OFFSET))  # noqa: SLF001  librdkafka's name
-                elif error is None:
-                    ticket.stored(message.partition(), offset, message.timestamp()[1])  # type: ignore[arg-type]  # set on success
-                else:
+                if error is not None:
                     ticket.failed(error)
+                elif (offset := message.offset()) is None:  # concluded, not acknowledged
+                    ticket.failed(KafkaError(KafkaError._NO_OFFSET))  # noqa: SLF001  librdkafka's name
+                else:
+                    ticket.stored(message.partition(), offset, message.timestamp()[1])  # type: ignore[arg-type]  # set on success
             except Exception:  # an outermost frame: a bug in one answer must not cost the others theirs
                 logger.exception("Bug met while reporting a record")
         self._has_round = bool(reports)

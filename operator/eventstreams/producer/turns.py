@@ -48,12 +48,12 @@ class Turns:
 
     def has_company(self) -> bool:
         """Say whether owners meet."""
-        return self._company > 0
+        return self.busy < math.inf
 
     def look(self) -> None:
         """Forget company that came long ago. Called about once a second."""
-        self._company = max(0, self._company - 1)
-        if not self._company:
+        self._company -= 1
+        if self._company <= 0:
             self.busy = math.inf
 
     def wait(self, connection: Waiting, account: Account) -> None:
