@@ -2,7 +2,6 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.NOTPARALLEL:
 
 PYTHON ?= python3
 VENV := .venv
@@ -45,7 +44,8 @@ images: venv ## Build the project's and Kafka's images
 	@$(BIN)/python -m images build
 
 ##@ Check
-check: lint types layers generated-fresh test-unit ## Under a minute, no cluster
+check: venv ## Under a minute, no cluster
+	@$(MAKE) --no-print-directory -j 2 types lint layers generated-fresh test-unit
 
 lint: venv ## Style of Python, YAML, shell and words
 	@$(BIN)/ruff check --quiet --output-format concise .
@@ -76,11 +76,15 @@ test-integration: cluster-build kafka-jars ## Against a real API server and a re
 test-e2e: cluster-build images ## Against a real node: the chart, real pods, the whole path
 	@$(BIN)/pytest tests/e2e
 
-test: SECONDS = 15
-test: check fuzz test-integration test-e2e ## All that CI runs, in the same order
+test: ## All that CI runs, in the same order
+	@$(MAKE) --no-print-directory check
+	@$(MAKE) --no-print-directory test-integration
+	@$(MAKE) --no-print-directory -j 2 fuzz test-e2e SECONDS=15  # pods are mostly waited for
 
 ##@ Measure it
-bench: bench-producer bench-revocation ## Every benchmark; the tables go to docs/
+bench: ## Every benchmark; the tables go to docs/
+	@$(MAKE) --no-print-directory bench-producer
+	@$(MAKE) --no-print-directory bench-revocation
 
 bench-producer: $(BENCH_STAMP) kafka-jars ## The REST producer beside its peers; BENCH=--quick takes 3 minutes, not 20
 	@PYTHONPATH=$(PYTHONPATH):$(CURDIR)/tests $(BIN)/python -m perf.producer $(BENCH)

@@ -213,6 +213,10 @@ class LocalKafka:
         """Return the process of each node."""
         return {node: self._daemon(node).running() for node in self.nodes} if self._is_made() else {}
 
+    def last_words(self) -> dict[int, str]:
+        """Return the end of each node's log."""
+        return {node: self._daemon(node).last_words() for node in self.nodes} if self._is_made() else {}
+
     @property
     def _authority(self) -> Authority:
         return Authority(self.directory / "pki")

@@ -58,7 +58,8 @@ def test_an_operator_killed_in_mid_work_finishes_it_after_its_restart(
         assert len(active) == 1, service_id["metadata"]["name"]
     key = shell.secret("many-7-credentials", "api-key")
     until(lambda: application.status(key=key, topic="many-7") == 200, seconds=10, what="the key works")
-    shell.ok(f"kubectl delete {names} --timeout=60s")
+    shell.ok(f"kubectl delete {names} --wait=false")
+    until(lambda: shell.ok("kubectl get estopic,sid -o name").count("many-") == 0, seconds=60, what="all are gone")
 
 
 class Load:

@@ -34,6 +34,7 @@ from eventstreams.producer.recall import Recall
 from eventstreams.producer.record import Attributes, Record, Stored
 from eventstreams.producer.request import Asked, BatchOrder, Order
 from eventstreams.producer.routes import Route
+from eventstreams.producer.topic_map import NO_LEADER
 from eventstreams.producer.turns import Turns
 
 
@@ -250,7 +251,7 @@ class Endpoint(PageSite):
         """Send what a request asks for, or say now why not. `partitions` is what is known of its topic."""
         account = pending.order.grant.account
         try:
-            if not partitions or not pending.body or self._topics.is_away:
+            if not partitions or partitions == NO_LEADER or not pending.body or self._topics.is_away:
                 raise self._why_not(partitions)
             pending.check(self._limits, partitions)
             self.window.take(account, pending.count, pending.size)
@@ -288,6 +289,8 @@ class Endpoint(PageSite):
             return unavailable("Kafka does not answer", retry_after_seconds=2)
         if partitions is None:
             return unavailable("Kafka does not say whether the topic exists")
+        if partitions == NO_LEADER:
+            return unavailable("no partition of the topic has a leader: its brokers are down", retry_after_seconds=2)
         return RefusalError(411, "the request has no data: send a body")
 
     @override

@@ -21,7 +21,10 @@ logger = logging.getLogger(__name__)
 REFRESH_SECONDS: Final = 1.0
 ABSENT_SECONDS: Final = 1.0
 AWAY_SECONDS: Final = 5.0
-"""Without an answer for so long, Kafka is away and produce requests are refused at once."""
+"""Without an answer for so long, Kafka is away and produce requests are refused at once; likewise a topic's leaders."""
+
+NO_LEADER: Final = -1
+"""Told in place of a number of partitions: none of them has a leader, as when the brokers that hold them are down."""
 
 _TIMEOUT_SECONDS: Final = 2.0
 _UNUSED_ROUNDS: Final = 600
@@ -48,10 +51,11 @@ def make_admin(config: Mapping[str, Any]) -> Admin:
 
 
 class _Topic:
-    __slots__ = ("is_used", "partitions", "unused_rounds")
+    __slots__ = ("is_used", "led_at", "partitions", "told", "unused_rounds")
 
-    def __init__(self, partitions: int) -> None:
-        self.partitions = partitions
+    def __init__(self, partitions: int, now: float) -> None:
+        self.partitions = self.told = partitions
+        self.led_at = now
         self.is_used = True
         self.unused_rounds = 0
 
@@ -82,11 +86,11 @@ class TopicMap:
         self._answered_at: float | None = None
 
     def find(self, topic: str) -> int | None:
-        """Return how many partitions a topic has: 0 when it does not exist, None when that is not known."""
+        """Return how many partitions a topic has, or NO_LEADER; 0 when it does not exist, None when not known."""
         known = self._known.get(topic)
         if known is not None:
             known.is_used = True
-            return known.partitions
+            return known.told
         until = self._absent.get(topic)
         return 0 if until is not None and until > self._loop.time() else None
 
@@ -199,7 +203,8 @@ class TopicMap:
         if error is None:
             self._answered_at = self._loop.time()
             if name is not None:
-                self._note(name, len(future.result().partitions))
+                partitions = future.result().partitions
+                self._note(name, len(partitions), has_leader=any(one.leader is not None for one in partitions))
         else:
             code = error.args[0].code() if isinstance(error, KafkaException) else 0
             if code > 0:  # a broker's answer, not the client's own trouble
@@ -217,15 +222,21 @@ class TopicMap:
         for then in self._waiting.pop(name, ()):
             then()
 
-    def _note(self, name: str, partitions: int) -> None:
+    def _note(self, name: str, partitions: int, *, has_leader: bool = False) -> None:
+        now = self._loop.time()
         if partitions == 0:
             self._known.pop(name, None)
-            self._absent[name] = self._loop.time() + ABSENT_SECONDS
+            self._absent[name] = now + ABSENT_SECONDS
             return
         self._absent.pop(name, None)
         known = self._known.get(name)
         if known is None:
-            self._known[name] = _Topic(partitions)
+            known = self._known[name] = _Topic(partitions, now)
         elif known.partitions != partitions:
             known.partitions = partitions
             self._changed(name)
+        if has_leader:
+            known.led_at = now
+        was_told, known.told = known.told, partitions if now - known.led_at <= AWAY_SECONDS else NO_LEADER
+        if known.told == NO_LEADER != was_told:
+            logger.warning("No partition of a topic has a leader", extra={"topic": name, "seconds": AWAY_SECONDS})

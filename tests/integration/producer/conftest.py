@@ -9,7 +9,7 @@ import pytest
 from eventstreams.core.apikey import ApiKey, mint
 from eventstreams.core.keyring import KeyGrant
 from integration.producer.producer_process import ProducerProcess
-from integration.producer.topics import PASSWORD, SOON, USER, make_topic, make_user
+from integration.producer.topics import PASSWORD, USER, make_topic, make_user
 from local.kafka import LocalKafka
 from unit.producer.certificates import Certificate, self_signed
 
@@ -42,11 +42,12 @@ def kafka_settings(kafka: LocalKafka, tmp_path_factory: pytest.TempPathFactory) 
     return settings_for(kafka, tmp_path_factory.mktemp("credentials"))
 
 
-@pytest.fixture(scope="session")
-def own_kafka() -> Iterator[LocalKafka]:
-    """Return a broker for tests that stop it; they leave it running."""
-    with LocalKafka(properties=SOON) as kafka:
-        yield kafka
+@pytest.fixture
+def fragile_kafka(kafka: LocalKafka) -> Iterator[LocalKafka]:
+    """Return the broker that all share, for a test that stops it or changes its user: it is as before afterwards."""
+    yield kafka
+    kafka.up()
+    make_user(kafka)
 
 
 @pytest.fixture(scope="session")

@@ -24,10 +24,10 @@ SECONDS, DRAIN_SECONDS = 3, 4
 
 @pytest.fixture
 async def hasty(
-    tmp_path: Path, own_kafka: LocalKafka, certificate: Certificate, key: ApiKey
+    tmp_path: Path, fragile_kafka: LocalKafka, certificate: Certificate, key: ApiKey
 ) -> AsyncIterator[ProducerProcess]:
     """Return a producer whose requests time out after three seconds."""
-    settings = {"bootstrap_servers": own_kafka.bootstrap_internal, "kafka_security_protocol": "PLAINTEXT"}
+    settings = {"bootstrap_servers": fragile_kafka.bootstrap_internal, "kafka_security_protocol": "PLAINTEXT"}
     haste = {"request_timeout_seconds": str(SECONDS), "drain_seconds": str(DRAIN_SECONDS)}
     process = ProducerProcess(tmp_path, settings | haste, certificate.directory)
     process.grant(grant_of(key, "*"))
@@ -40,26 +40,26 @@ async def produced(producer: ProducerProcess, topic: str, key: ApiKey, body: byt
 
 
 async def test_a_broker_stopped_under_load_is_answered_honestly_and_forgotten_when_it_is_back(
-    hasty: ProducerProcess, own_kafka: LocalKafka, key: ApiKey
+    hasty: ProducerProcess, fragile_kafka: LocalKafka, key: ApiKey
 ) -> None:
-    topic = make_topic(own_kafka)
+    topic = make_topic(fragile_kafka)
     async with Load(hasty, topic, key, seconds=SECONDS) as load:
         await load.goes_on()
-        await asyncio.to_thread(own_kafka.stop_node, 1)
+        await asyncio.to_thread(fragile_kafka.stop_node, 1)
         await load.meets(503, times=100)
-        await asyncio.to_thread(own_kafka.start_node, 1)
+        await asyncio.to_thread(fragile_kafka.start_node, 1)
         await load.goes_on()
 
-    load.check(records(own_kafka, topic))
+    load.check(records(fragile_kafka, topic))
 
 
 async def test_a_broker_that_hangs_is_408_and_every_request_is_answered_in_time(
-    hasty: ProducerProcess, own_kafka: LocalKafka, key: ApiKey
+    hasty: ProducerProcess, fragile_kafka: LocalKafka, key: ApiKey
 ) -> None:
-    topic = make_topic(own_kafka)
+    topic = make_topic(fragile_kafka)
     assert await produced(hasty, topic, key) == 200
 
-    with hanging(own_kafka, 1):
+    with hanging(fragile_kafka, 1):
         async with asyncio.timeout(5):
             statuses = await asyncio.gather(*(produced(hasty, topic, key) for _ in range(20)))
 
@@ -67,37 +67,37 @@ async def test_a_broker_that_hangs_is_408_and_every_request_is_answered_in_time(
 
 
 async def test_sigterm_under_load_loses_no_acknowledged_record_and_refuses_none(
-    hasty: ProducerProcess, own_kafka: LocalKafka, key: ApiKey
+    hasty: ProducerProcess, fragile_kafka: LocalKafka, key: ApiKey
 ) -> None:
-    topic = make_topic(own_kafka)
+    topic = make_topic(fragile_kafka)
     async with Load(hasty, topic, key, seconds=SECONDS, clients=16) as load:
         await load.goes_on()
         hasty.terminate()
         code = await hasty.ended()
 
     assert code == 0
-    load.check(records(own_kafka, topic), allowed={200, REFUSED})
+    load.check(records(fragile_kafka, topic), allowed={200, REFUSED})
 
 
 async def test_sigterm_while_kafka_hangs_answers_every_request_and_ends_in_time(
-    hasty: ProducerProcess, own_kafka: LocalKafka, key: ApiKey
+    hasty: ProducerProcess, fragile_kafka: LocalKafka, key: ApiKey
 ) -> None:
-    topic = make_topic(own_kafka)
+    topic = make_topic(fragile_kafka)
     async with Load(hasty, topic, key, seconds=SECONDS, clients=16) as load:
         await load.goes_on()
-        with hanging(own_kafka, 1):
+        with hanging(fragile_kafka, 1):
             hasty.terminate()
             async with asyncio.timeout(DRAIN_SECONDS + 10):
                 code = await hasty.ended()
 
     assert code == 0
-    load.check(records(own_kafka, topic), allowed={200, 408, REFUSED})
+    load.check(records(fragile_kafka, topic), allowed={200, 408, REFUSED})
 
 
 async def test_a_draining_producer_is_unready_but_still_takes_records(
-    hasty: ProducerProcess, own_kafka: LocalKafka, key: ApiKey
+    hasty: ProducerProcess, fragile_kafka: LocalKafka, key: ApiKey
 ) -> None:
-    topic = make_topic(own_kafka)
+    topic = make_topic(fragile_kafka)
     hasty.terminate()
 
     async def unready() -> bool:
@@ -111,16 +111,16 @@ async def test_a_draining_producer_is_unready_but_still_takes_records(
 
 
 async def test_a_new_certificate_is_served_without_a_restart(
-    tmp_path: Path, own_kafka: LocalKafka, key: ApiKey
+    tmp_path: Path, fragile_kafka: LocalKafka, key: ApiKey
 ) -> None:
     directory = tmp_path / "tls"
     directory.mkdir()
     self_signed(directory)
-    settings = {"bootstrap_servers": own_kafka.bootstrap_internal, "kafka_security_protocol": "PLAINTEXT"}
+    settings = {"bootstrap_servers": fragile_kafka.bootstrap_internal, "kafka_security_protocol": "PLAINTEXT"}
     process = ProducerProcess(tmp_path, settings, directory)
     process.grant(grant_of(key, "*"))
     async with process:
-        topic = make_topic(own_kafka)
+        topic = make_topic(fragile_kafka)
         assert await produced(process, topic, key) == 200
 
         new = self_signed(directory)

@@ -21,7 +21,7 @@ from unit.producer.certificates import Certificate
 
 pytestmark = pytest.mark.integration
 
-EXAMPLES = 40
+EXAMPLES = 20
 """Of each operation and mode; all of them together take some 20 s."""
 
 Operation = APIOperation[Any, Any, Any, Any]

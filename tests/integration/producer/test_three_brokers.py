@@ -8,10 +8,11 @@ import pytest
 from confluent_kafka.admin import PartitionMetadata
 
 from eventstreams.core.apikey import ApiKey
+from integration.conftest import SOON
 from integration.producer.conftest import grant_of, settings_for
 from integration.producer.load import Load
 from integration.producer.producer_process import ProducerProcess
-from integration.producer.topics import SOON, admin, hanging, make_topic, records
+from integration.producer.topics import admin, hanging, make_topic, records
 from integration.waiting import eventually
 from local.kafka import LocalKafka
 from unit.producer.certificates import Certificate
@@ -44,11 +45,11 @@ def topic(kafka: LocalKafka) -> str:
 
 @pytest.fixture
 async def producer(
-    tmp_path: Path, settings: dict[str, str], certificate: Certificate, key: ApiKey, topic: str
+    tmp_path: Path, settings: dict[str, str], certificate: Certificate, key: ApiKey
 ) -> AsyncIterator[ProducerProcess]:
-    """Return a ready producer that lets `key` produce to `topic`."""
+    """Return a ready producer that lets `key` produce everywhere."""
     process = ProducerProcess(tmp_path, settings, certificate.directory, request_timeout_seconds=str(SECONDS))
-    process.grant(grant_of(key, topic))
+    process.grant(grant_of(key, "*"))
     async with process:
         yield process
 
@@ -103,3 +104,18 @@ async def test_one_broker_of_three_hangs_under_load_and_records_go_on_being_stor
         await load.goes_on()
 
     load.check(records(kafka, topic), allowed={200, 408})
+
+
+async def test_records_to_a_topic_whose_only_broker_died_are_503_until_it_is_back(
+    producer: ProducerProcess, kafka: LocalKafka, key: ApiKey
+) -> None:
+    topic = make_topic(kafka, brokers=[[3], [3]])
+    async with Load(producer, topic, key, seconds=SECONDS) as load:
+        await load.goes_on()
+        await asyncio.to_thread(kafka.stop_node, 3, kill=True)
+        await load.meets(503, times=500)
+        await asyncio.to_thread(kafka.start_node, 3)
+        await load.goes_on()
+
+    load.check(records(kafka, topic))
+    assert "No partition of a topic has a leader" in producer.log

@@ -26,9 +26,6 @@ from confluent_kafka.admin import (
 from local.kafka import LocalKafka
 from local.waiting import wait_until
 
-SOON: Final = {"broker.session.timeout.ms": "3000", "broker.heartbeat.interval.ms": "300"}
-"""Properties with which a broker's death is noticed, and its return believed, after 3 s and not 9."""
-
 USER, PASSWORD = "es.test.rest", "rest-password"
 _ON_TOPICS: Final = (ResourceType.TOPIC, "*", ResourcePatternType.LITERAL)
 
@@ -38,11 +35,23 @@ def admin(kafka: LocalKafka) -> AdminClient:
 
 
 def make_topic(
-    kafka: LocalKafka, name: str | None = None, partitions: int = 3, replicas: int = 1, **config: str
+    kafka: LocalKafka,
+    name: str | None = None,
+    partitions: int = 3,
+    replicas: int = 1,
+    brokers: list[list[int]] | None = None,
+    **config: str,
 ) -> str:
-    """Make a topic and return its name when the broker knows it: that comes a moment after the controller's word."""
+    """Make a topic and return its name when the broker knows it: that comes a moment after the controller's word.
+
+    `brokers` are those that are to hold each partition, in place of a number of partitions and replicas.
+    """
     name = name or f"t-{secrets.token_hex(4)}"
-    topic = NewTopic(name, partitions, replicas, config={key.replace("_", "."): value for key, value in config.items()})
+    settings = {key.replace("_", "."): value for key, value in config.items()}
+    if brokers is None:
+        topic = NewTopic(name, partitions, replicas, config=settings)
+    else:
+        topic = NewTopic(name, len(brokers), replica_assignment=brokers, config=settings)
     client = admin(kafka)  # held: one that is dropped takes its calls with it
     client.create_topics([topic])[name].result(20)
     wait_until(lambda: client.list_topics(name, 20).topics[name].error is None, f"topic {name}", seconds=20)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from eventstreams.core.keyring import Shard
 from eventstreams.producer.answers import unavailable
+from eventstreams.producer.topic_map import NO_LEADER
 from unit.producer.rig import KEY, OTHER_KEY, Rig, Wire, post
 
 
@@ -109,8 +110,10 @@ def test_a_topic_that_is_unheard_of_is_asked_for_once_and_then_used() -> None:
     assert wire.statuses == [200]
 
 
-@pytest.mark.parametrize(("partitions", "status"), [(0, 404), (None, 503)])
-def test_a_topic_that_kafka_denies_is_404_and_one_it_does_not_tell_of_503(partitions: int | None, status: int) -> None:
+@pytest.mark.parametrize(("partitions", "status"), [(0, 404), (None, 503), (NO_LEADER, 503)])
+def test_a_topic_that_kafka_denies_is_404_and_one_untold_of_or_without_a_leader_503(
+    partitions: int | None, status: int
+) -> None:
     rig = Rig()
     connection, wire = rig.connect()
     connection.data_received(post("/topics/unheard/records"))

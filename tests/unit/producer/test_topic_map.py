@@ -11,7 +11,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import TopicDescription
 
-from eventstreams.producer.topic_map import ABSENT_SECONDS, AWAY_SECONDS, Admin, TopicMap
+from eventstreams.producer.topic_map import ABSENT_SECONDS, AWAY_SECONDS, NO_LEADER, Admin, TopicMap
 
 
 class Loop:
@@ -42,6 +42,7 @@ class Kafka:
     def __init__(self) -> None:
         self.asked: list[list[str]] = []
         self.topics: dict[str, int] = {"orders": 3}
+        self.leaderless = 0
         self.refuses = False
         self._due: list[tuple[str | None, Future[Any]]] = []
 
@@ -73,7 +74,9 @@ class Kafka:
             if code is not None:
                 future.set_exception(KafkaException(KafkaError(code)))
             else:
-                future.set_result(SimpleNamespace(partitions=range(self.topics.get(name or "", 0))))
+                count = self.topics.get(name or "", 0)
+                leaders = [None if number < self.leaderless else "a broker" for number in range(count)]
+                future.set_result(SimpleNamespace(partitions=[SimpleNamespace(leader=leader) for leader in leaders]))
 
 
 class Rig:
@@ -155,6 +158,25 @@ def test_who_sends_is_told_once_that_a_topic_has_grown() -> None:
     rig.refresh()
 
     assert rig.changed == ["orders"]
+
+
+@pytest.mark.parametrize(("leaderless", "told"), [(2, 3), (3, NO_LEADER)], ids=["some", "all"])
+def test_a_topic_whose_partitions_all_have_no_leader_for_some_time_is_told(leaderless: int, told: int) -> None:
+    rig = Rig()
+    rig.learn("orders")
+    rig.kafka.leaderless = leaderless
+    rig.loop.now += AWAY_SECONDS
+    rig.refresh()
+    seen = [rig.map.find("orders")]
+
+    rig.loop.now += 1
+    rig.refresh()
+    seen.append(rig.map.find("orders"))
+    rig.kafka.leaderless = 0
+    rig.refresh()
+    seen.append(rig.map.find("orders"))
+
+    assert seen == [3, told, 3], "an election is waited for, and its end is noticed"
 
 
 def test_kafka_away_changes_nothing_that_is_known_and_is_said() -> None:
