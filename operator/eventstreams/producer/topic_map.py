@@ -27,6 +27,7 @@ NO_LEADER: Final = -1
 """Told in place of a number of partitions: none of them has a leader, as when the brokers that hold them are down."""
 
 _TIMEOUT_SECONDS: Final = 2.0
+_DOUBT_SECONDS: Final = 1.5
 _UNUSED_ROUNDS: Final = 600
 _MOST_WAITING: Final = 1000
 
@@ -146,13 +147,20 @@ class TopicMap:
         self._admin = new
 
     def _refresh(self) -> None:
-        """Ask for every topic in use, or only whether Kafka is there; not while the last question stands."""
-        if self._outstanding:
+        """Ask for every topic in use, or only whether Kafka is there.
+
+        While the last question stands another is asked only in doubt: the one broker that was asked may hang, and
+        another client may find one that answers before Kafka is taken for away.
+        """
+        now = self._loop.time()
+        if not self._outstanding:
+            self._replaced.clear()
+        elif self._answered_at is not None and _DOUBT_SECONDS < now - self._answered_at <= AWAY_SECONDS:
+            self._is_silent = True
+        else:
             return
-        self._replaced.clear()
         if self._is_silent:
             self._ask_elsewhere()
-        now = self._loop.time()
         self._absent = {topic: until for topic, until in self._absent.items() if until > now}
         for name, topic in tuple(self._known.items()):
             topic.unused_rounds = 0 if topic.is_used else topic.unused_rounds + 1
@@ -164,7 +172,7 @@ class TopicMap:
         else:
             self._outstanding += 1
             cluster = self._admin.describe_cluster(request_timeout=_TIMEOUT_SECONDS)
-            cluster.add_done_callback(partial(self._tell, None))
+            cluster.add_done_callback(partial(self._tell, None, self._admin))
 
     def _ask_elsewhere(self) -> None:
         """Begin with a new client: the old one keeps asking the one broker that it chose, though others may answer."""
@@ -190,14 +198,14 @@ class TopicMap:
             return
         self._outstanding += len(futures)
         for name, future in futures.items():
-            future.add_done_callback(partial(self._tell, name))
+            future.add_done_callback(partial(self._tell, name, self._admin))
 
-    def _tell(self, name: str | None, future: "Future[Any]") -> None:
+    def _tell(self, name: str | None, asked: Admin, future: "Future[Any]") -> None:
         """Carry an answer from the client's thread to the loop."""
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody wants to know
-            self._loop.call_soon_threadsafe(self._learn, name, future)
+            self._loop.call_soon_threadsafe(self._learn, name, asked, future)
 
-    def _learn(self, name: str | None, future: "Future[Any]") -> None:
+    def _learn(self, name: str | None, asked: Admin, future: "Future[Any]") -> None:
         self._outstanding -= 1
         error = future.exception()
         if error is None:
@@ -209,7 +217,7 @@ class TopicMap:
             code = error.args[0].code() if isinstance(error, KafkaException) else 0
             if code > 0:  # a broker's answer, not the client's own trouble
                 self._answered_at = self._loop.time()
-            else:
+            elif asked is self._admin:
                 self._is_silent = True
             if code == KafkaError.UNKNOWN_TOPIC_OR_PART and name is not None:
                 self._note(name, 0)

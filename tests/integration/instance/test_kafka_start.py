@@ -57,6 +57,7 @@ class Node:
     def start(self) -> None:
         """Run the script and return when the client port takes connections."""
         environment = {"POD_NAME": "demo-kafka-0", "ADVERTISED_HOST": "localhost", "PATH": os.environ["PATH"]}
+        environment["JAVA_TOOL_OPTIONS"] = "-XX:TieredStopAtLevel=1"  # compile less: this broker does not live long
         self.daemon.start(["bash", self.root / "etc/start-kafka.sh"], env=environment)
         wait_until(
             lambda: listens(self.client),

@@ -268,6 +268,37 @@ def test_after_silence_a_new_client_asks_for_the_old_one_may_stay_with_a_dead_br
     assert (rig.made, rig.map.is_away) == (2, False)
 
 
+def test_a_broker_that_hangs_does_not_make_kafka_seem_away_another_is_asked_in_time() -> None:
+    rig = Rig()
+    rig.learn("orders")
+    hanging = rig.kafka
+    rig.map._refresh()
+    rig.kafka = Kafka()
+    for _ in range(4):
+        rig.loop.now += 1
+        rig.map._refresh()
+    rig.kafka.answer()
+    made = rig.made
+    hanging.answer(KafkaError._TIMED_OUT)
+    rig.loop.now += 1
+    rig.refresh()
+
+    assert rig.kafka.asked, "the second client's question"
+    assert not rig.map.is_away
+    assert (made, rig.made) == (4, 4), "one each second in doubt, and none for what the one before did not answer"
+
+
+def test_a_kafka_that_is_away_is_asked_by_one_client_at_a_time() -> None:
+    rig = Rig()
+    rig.learn("orders")
+    rig.map._refresh()
+    rig.loop.now += AWAY_SECONDS + 1
+
+    rig.map._refresh()
+
+    assert rig.made == 1
+
+
 def test_a_brokers_refusal_is_an_answer_and_keeps_the_client() -> None:
     rig = Rig()
     rig.learn("orders")
