@@ -18,7 +18,7 @@ def grant_of(key: ApiKey, *topics: str) -> KeyGrant:
     return KeyGrant(key.id, key.digest, "apps/tests", topics)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def key() -> ApiKey:
     """Return an API key."""
     return mint(secrets.token_bytes)
@@ -62,12 +62,33 @@ def topic(kafka: LocalKafka) -> str:
     return make_topic(kafka)
 
 
+@pytest.fixture(scope="module")
+def shared_process(
+    tmp_path_factory: pytest.TempPathFactory,
+    kafka_settings: Mapping[str, str],
+    certificate: Certificate,
+    key: ApiKey,
+) -> Iterator[ProducerProcess]:
+    """Return a producer that lets `key` produce to every `topic` and to what begins with `free-`."""
+    process = ProducerProcess(tmp_path_factory.mktemp("producer"), kafka_settings, certificate.directory)
+    process.grant(grant_of(key, "t-*", "free-*"))
+    with process:
+        yield process
+
+
 @pytest.fixture
-async def producer(
+async def producer(shared_process: ProducerProcess) -> AsyncIterator[ProducerProcess]:
+    """Return the ready producer that a module's tests share: they change neither its keys nor its life."""
+    async with shared_process.visit():
+        yield shared_process
+
+
+@pytest.fixture
+async def own_producer(
     tmp_path: Path, kafka_settings: Mapping[str, str], certificate: Certificate, key: ApiKey, topic: str
 ) -> AsyncIterator[ProducerProcess]:
-    """Return a ready producer that lets `key` produce to `topic` and to what begins with `free-`."""
+    """Return a ready producer of the test's own that lets `key` produce to `topic`."""
     process = ProducerProcess(tmp_path, kafka_settings, certificate.directory)
-    process.grant(grant_of(key, topic, "free-*"))
+    process.grant(grant_of(key, topic))
     async with process:
         yield process

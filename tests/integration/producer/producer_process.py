@@ -4,8 +4,10 @@ import asyncio
 import os
 import signal
 import ssl
+import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -59,29 +61,43 @@ class ProducerProcess:
             "PYTHONPATH": str(ROOT / "operator"),
             **{f"EVENTSTREAMS_{name.upper()}": value for name, value in given.items()},
         }
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._visit = self.visit()
         self._revision = 0
         self.session: aiohttp.ClientSession
 
-    async def __aenter__(self) -> Self:
+    def __enter__(self) -> Self:
         with self.log_path.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "eventstreams.main.producer", env=self._environment, stdout=log, stderr=log
-            )
-        self.session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=self._ca), limit=0)
-        )
-        await self.ready()
+            command = [sys.executable, "-m", "eventstreams.main.producer"]
+            self._process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait(STOP_SECONDS)
+        assert "Traceback" not in self.log
+
+    async def __aenter__(self) -> Self:
+        self.__enter__()
+        await self._visit.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.session.close()
-        if self._process is not None and self._process.returncode is None:
-            self._process.send_signal(signal.SIGINT)
-            await self.ended()
-        assert "Traceback" not in self.log
+        await self._visit.__aexit__(kind, error, trace)
+        await asyncio.to_thread(self.__exit__, kind, error, trace)
+
+    @asynccontextmanager
+    async def visit(self) -> AsyncIterator[None]:
+        """Have a session inside the block, when the running process is ready."""
+        connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=self._ca), limit=0)
+        async with aiohttp.ClientSession(connector=connector) as self.session:
+            await self.ready()
+            yield
 
     @property
     def url(self) -> str:
@@ -103,7 +119,7 @@ class ProducerProcess:
 
         async def look() -> bool:
             assert self._process is not None
-            assert self._process.returncode is None, f"the producer ended:\n{self.log}"
+            assert self._process.poll() is None, f"the producer ended:\n{self.log}"
             try:
                 return (await self.get("/ready")).status == 200
             except aiohttp.ClientError:
@@ -137,5 +153,4 @@ class ProducerProcess:
     async def ended(self) -> int:
         """Wait for the end of the process and return its exit code."""
         assert self._process is not None
-        async with asyncio.timeout(STOP_SECONDS):
-            return await self._process.wait()
+        return await asyncio.to_thread(self._process.wait, STOP_SECONDS)

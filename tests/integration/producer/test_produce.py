@@ -166,26 +166,26 @@ async def test_what_is_refused_is_a_clear_json_error_is_not_stored_and_leaks_not
 
 
 async def test_a_key_works_and_stops_working_within_a_second_of_the_keyrings_change(
-    producer: ProducerProcess, key: ApiKey, topic: str
+    own_producer: ProducerProcess, key: ApiKey, topic: str
 ) -> None:
     new = mint(secrets.token_bytes)
-    assert (await producer.produce(topic, b"x", new)).status == 401
+    assert (await own_producer.produce(topic, b"x", new)).status == 401
 
     async def answers(status: int, with_key: ApiKey) -> bool:
-        return (await producer.produce(topic, b"x", with_key)).status == status
+        return (await own_producer.produce(topic, b"x", with_key)).status == status
 
-    producer.grant(grant_of(new, topic))
+    own_producer.grant(grant_of(new, topic))
     await eventually(lambda: answers(200, new), "the new key works", seconds=1)
     await eventually(lambda: answers(401, key), "the old key is refused", seconds=1)
 
 
 async def test_a_key_that_expires_is_refused_without_any_news(
-    producer: ProducerProcess, key: ApiKey, topic: str
+    own_producer: ProducerProcess, key: ApiKey, topic: str
 ) -> None:
-    producer.grant(KeyGrant(key.id, key.digest, "apps/tests", (topic,), datetime.now(UTC) + timedelta(seconds=2)))
+    own_producer.grant(KeyGrant(key.id, key.digest, "apps/tests", (topic,), datetime.now(UTC) + timedelta(seconds=2)))
 
     async def expired() -> bool:
-        return (await producer.produce(topic, b"x", key)).status == 401
+        return (await own_producer.produce(topic, b"x", key)).status == 401
 
     await eventually(expired, "the key expires", seconds=4)
 
@@ -216,12 +216,12 @@ async def test_a_record_above_the_topics_own_limit_is_400(
 
 
 async def test_metrics_tell_what_happened_and_name_no_topic_or_key(
-    producer: ProducerProcess, key: ApiKey, topic: str
+    own_producer: ProducerProcess, key: ApiKey, topic: str
 ) -> None:
-    await producer.produce(topic, b"12345", key)
-    await producer.produce("other", b"x", key)
+    await own_producer.produce(topic, b"12345", key)
+    await own_producer.produce("other", b"x", key)
 
-    shown = await producer.metrics()
+    shown = await own_producer.metrics()
 
     for line in ('requests_total{code="200"}', 'requests_total{code="403"} 1.0', "record_bytes_total 5.0", "keys 1.0"):
         assert f"eventstreams_producer_{line}" in shown
