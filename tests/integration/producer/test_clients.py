@@ -9,7 +9,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -97,21 +97,28 @@ class Endpoint:
         return int(float(match[1]))
 
 
-@pytest.fixture
-async def endpoint(
-    tmp_path: Path, kafka_settings: Mapping[str, str], key: ApiKey, topic: str
-) -> AsyncIterator[Endpoint]:
+@pytest.fixture(scope="module")
+def process(
+    tmp_path_factory: pytest.TempPathFactory, kafka_settings: Mapping[str, str], key: ApiKey
+) -> Iterator[ProducerProcess]:
     """Return a producer whose certificate is signed by a CA as the operator makes it."""
-    now = datetime.now(UTC)
+    directory, now = tmp_path_factory.mktemp("producer"), datetime.now(UTC)
     ca = make_ca("demo", "tests", generation=1, now=now)
     leaf = make_leaf(ca, Leaf("demo-rest", Usage.SERVER, ("localhost", "127.0.0.1")), now=now)
-    (tmp_path / "tls.crt").write_text(leaf.certificate_pem)
-    (tmp_path / "tls.key").write_text(leaf.key_pem)
-    (tmp_path / "ca.crt").write_text(ca.certificate_pem)
-    process = ProducerProcess(tmp_path, kafka_settings, tmp_path)
-    process.grant(grant_of(key, topic))
-    async with process:
-        yield Endpoint(process, tmp_path / "ca.crt", key, topic, tmp_path)
+    (directory / "tls.crt").write_text(leaf.certificate_pem)
+    (directory / "tls.key").write_text(leaf.key_pem)
+    (directory / "ca.crt").write_text(ca.certificate_pem)
+    process = ProducerProcess(directory, kafka_settings, directory)
+    process.grant(grant_of(key, "t-*"))
+    with process:
+        yield process
+
+
+@pytest.fixture
+async def endpoint(tmp_path: Path, process: ProducerProcess, key: ApiKey, topic: str) -> AsyncIterator[Endpoint]:
+    """Return the ready producer, and what one test needs of it."""
+    async with process.visit():
+        yield Endpoint(process, process.directory / "ca.crt", key, topic, tmp_path)
 
 
 async def shown(*command: str, given: bytes = b"", environment: Mapping[str, str] | None = None) -> str:
