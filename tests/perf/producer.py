@@ -37,6 +37,7 @@ from perf.wrk import PACKAGES, Load, press
 
 RESULTS: Final = ROOT / "tests/perf/results/producer.json"
 REVOCATIONS: Final = ROOT / "tests/perf/results/revocation.json"
+UNFINISHED: Final = ROOT / "build/bench-producer-unfinished.json"
 PAGE: Final = ROOT / "docs/performance.md"
 
 _SCHEMES: Final[tuple[Scheme, ...]] = ("http", "https")
@@ -210,11 +211,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         plan = replace(plan, soak_seconds=options.soak)
     if options.rounds is not None:
         plan = replace(plan, pace=replace(plan.pace, rounds=options.rounds))
+    benchmark = Benchmark(plan, Console(stderr=True))
     try:
-        results = _measured(plan)
+        _prepare()
+        benchmark.run()
     except (BenchmarkError, PlatformError) as error:
-        sys.stderr.write(f"bench-producer: {error}\n")
+        benchmark.results.write(UNFINISHED)
+        sys.stderr.write(f"bench-producer: {error}\nWhat was measured until then is in {UNFINISHED}\n")
         return 1
+    results = benchmark.results
     if options.only:
         results = _merged(results)
     sys.stdout.write(summary(results))
@@ -239,7 +244,7 @@ def published() -> str:
     return page(Results.read(RESULTS), Revocations.read(REVOCATIONS) if REVOCATIONS.exists() else None)
 
 
-def _measured(plan: Plan) -> Results:
+def _prepare() -> None:
     if (os.cpu_count() or 1) < 2:
         raise BenchmarkError("two cores are needed: one for the server, one for load and broker")
     packages.ensure({**PACKAGES, **packages.JAVA}, Progress())
@@ -247,9 +252,6 @@ def _measured(plan: Plan) -> Results:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(_FILES, most), most))
     os.sched_setaffinity(0, {LOAD_CORE})  # and what inherits it: the broker
-    benchmark = Benchmark(plan, Console(stderr=True))
-    benchmark.run()
-    return benchmark.results
 
 
 if __name__ == "__main__":
