@@ -8,7 +8,7 @@ nothing that is known; `is_away` says so.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from functools import partial
 from typing import Any, Final, Protocol
@@ -51,12 +51,22 @@ def make_admin(config: Mapping[str, Any]) -> Admin:
     return admin
 
 
-class _Topic:
-    __slots__ = ("is_used", "led_at", "partitions", "told", "unused_rounds")
+class _Client:
+    """A client, and how many answers it owes: one that is dropped before never gives them."""
 
-    def __init__(self, partitions: int, now: float) -> None:
+    __slots__ = ("admin", "owes")
+
+    def __init__(self, admin: Admin) -> None:
+        self.admin = admin
+        self.owes = 0
+
+
+class _Topic:
+    __slots__ = ("is_used", "leaderless_from", "partitions", "told", "unused_rounds")
+
+    def __init__(self, partitions: int) -> None:
         self.partitions = self.told = partitions
-        self.led_at = now
+        self.leaderless_from: float | None = None
         self.is_used = True
         self.unused_rounds = 0
 
@@ -76,14 +86,14 @@ class TopicMap:
         self._make = make
         self._config = config
         self._loop = loop
-        self._admin = make(config)
+        self._clients = {0: _Client(make(config))}  # by the number of their making; the newest is asked
+        self._newest = 0
         self._known: dict[str, _Topic] = {}
         self._absent: dict[str, float] = {}
         self._waiting: dict[str, list[Callable[[], None]]] = {}
-        self._replaced: list[Admin] = []  # held while they owe answers: one that is dropped never gives them
+        self._unasked: list[str] = []
         self._is_silent = False
-        self._outstanding = 0
-        self._is_asking = False
+        self._due = 0  # answers to refreshes, not to those who wait: these would put refreshes off for ever
         self._answered_at: float | None = None
 
     def find(self, topic: str) -> int | None:
@@ -104,8 +114,8 @@ class TopicMap:
         if len(self._waiting) >= _MOST_WAITING:
             return False
         self._waiting[topic] = [then]
-        if not self._is_asking:
-            self._is_asking = True
+        self._unasked.append(topic)
+        if len(self._unasked) == 1:
             self._loop.call_soon(self._ask_for_waiting)
         return True
 
@@ -138,41 +148,36 @@ class TopicMap:
     def use_credentials(self, username: str, password: str) -> None:
         """Log in with these from the next connection on."""
         self._config = {**self._config, "sasl.username": username, "sasl.password": password}
-        self._admin.set_sasl_credentials(username, password)
+        for client in self._clients.values():
+            client.admin.set_sasl_credentials(username, password)
 
     def renew(self) -> None:
         """Replace the client, as for a changed CA. Raises KafkaException when none can be made; the old one stays."""
-        new = self._make(self._config)
-        self._replaced.append(self._admin)
-        self._admin = new
+        client = _Client(self._make(self._config))
+        self._newest += 1
+        self._clients[self._newest] = client
 
     def _refresh(self) -> None:
         """Ask for every topic in use, or only whether Kafka is there.
 
-        While the last question stands another is asked only in doubt: the one broker that was asked may hang, and
+        While the last refresh stands, Kafka is asked again only in doubt: the one broker that was asked may hang, and
         another client may find one that answers before Kafka is taken for away.
         """
         now = self._loop.time()
-        if not self._outstanding:
-            self._replaced.clear()
-        elif self._answered_at is not None and _DOUBT_SECONDS < now - self._answered_at <= AWAY_SECONDS:
+        self._clients = {number: one for number, one in self._clients.items() if one.owes or number == self._newest}
+        self._absent = {topic: until for topic, until in self._absent.items() if until > now}
+        if self._due:
+            if self._answered_at is None or not _DOUBT_SECONDS < now - self._answered_at <= AWAY_SECONDS:
+                return
             self._is_silent = True
-        else:
-            return
         if self._is_silent:
             self._ask_elsewhere()
-        self._absent = {topic: until for topic, until in self._absent.items() if until > now}
         for name, topic in tuple(self._known.items()):
             topic.unused_rounds = 0 if topic.is_used else topic.unused_rounds + 1
             topic.is_used = False
             if topic.unused_rounds > _UNUSED_ROUNDS:
                 del self._known[name]
-        if self._known:
-            self._describe(self._known)
-        else:
-            self._outstanding += 1
-            cluster = self._admin.describe_cluster(request_timeout=_TIMEOUT_SECONDS)
-            cluster.add_done_callback(partial(self._tell, None, self._admin))
+        self._ask(list(self._known), is_refresh=True)
 
     def _ask_elsewhere(self) -> None:
         """Begin with a new client: the old one keeps asking the one broker that it chose, though others may answer."""
@@ -183,48 +188,54 @@ class TopicMap:
             logger.debug("Kept the client that got no answer", extra={"error": str(error)})
 
     def _ask_for_waiting(self) -> None:
-        self._is_asking = False
-        self._describe(self._waiting)
+        names, self._unasked = self._unasked, []
+        self._ask(names, is_refresh=False)
 
-    def _describe(self, topics: Iterable[str]) -> None:
-        names = list(topics)
+    def _ask(self, names: list[str], *, is_refresh: bool) -> None:
+        """Ask for topics, or when there are none whether Kafka is there."""
+        client = self._clients[self._newest]
+        futures: Mapping[str, Future[Any]]
         try:
-            futures = self._admin.describe_topics(TopicCollection(names), request_timeout=_TIMEOUT_SECONDS)
+            if names:
+                futures = client.admin.describe_topics(TopicCollection(names), request_timeout=_TIMEOUT_SECONDS)
+            else:
+                futures = {"": client.admin.describe_cluster(request_timeout=_TIMEOUT_SECONDS)}
         except KafkaException as error:  # the client takes no question
-            logger.debug("Kafka cannot be asked for topics", extra={"error": str(error)})
+            logger.debug("Kafka cannot be asked", extra={"error": str(error)})
             self._is_silent = True
             for name in names:
                 self._tell_waiting(name)
             return
-        self._outstanding += len(futures)
+        client.owes += len(futures)
+        self._due += len(futures) if is_refresh else 0
         for name, future in futures.items():
-            future.add_done_callback(partial(self._tell, name, self._admin))
+            future.add_done_callback(partial(self._tell, name, self._newest, is_refresh))
 
-    def _tell(self, name: str | None, asked: Admin, future: "Future[Any]") -> None:
-        """Carry an answer from the client's thread to the loop."""
+    def _tell(self, name: str, number: int, is_refresh: bool, future: "Future[Any]") -> None:  # noqa: FBT001  a partial
+        """Carry an answer from the client's thread to the loop. The client's number: its last owner is the loop."""
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody wants to know
-            self._loop.call_soon_threadsafe(self._learn, name, asked, future)
+            self._loop.call_soon_threadsafe(self._learn, name, number, is_refresh, future)
 
-    def _learn(self, name: str | None, asked: Admin, future: "Future[Any]") -> None:
-        self._outstanding -= 1
+    def _learn(self, name: str, number: int, is_refresh: bool, future: "Future[Any]") -> None:  # noqa: FBT001  likewise
+        self._clients[number].owes -= 1
+        self._due -= is_refresh
         error = future.exception()
         if error is None:
             self._answered_at = self._loop.time()
-            if name is not None:
+            if name:
                 partitions = future.result().partitions
                 self._note(name, len(partitions), has_leader=any(one.leader is not None for one in partitions))
         else:
             code = error.args[0].code() if isinstance(error, KafkaException) else 0
             if code > 0:  # a broker's answer, not the client's own trouble
                 self._answered_at = self._loop.time()
-            elif asked is self._admin:
+            elif number == self._newest:
                 self._is_silent = True
-            if code == KafkaError.UNKNOWN_TOPIC_OR_PART and name is not None:
+            if code == KafkaError.UNKNOWN_TOPIC_OR_PART and name:
                 self._note(name, 0)
-            else:
-                logger.debug("Kafka did not describe a topic", extra={"topic": name, "error": str(error)})
-        if name is not None:
-            self._tell_waiting(name)
+            else:  # without the name: it need not be a topic's, and may be an API key in the wrong place
+                logger.debug("Kafka did not answer as asked", extra={"error": str(error)})
+        self._tell_waiting(name)
 
     def _tell_waiting(self, name: str) -> None:
         for then in self._waiting.pop(name, ()):
@@ -239,12 +250,21 @@ class TopicMap:
         self._absent.pop(name, None)
         known = self._known.get(name)
         if known is None:
-            known = self._known[name] = _Topic(partitions, now)
+            known = self._known[name] = _Topic(partitions)
         elif known.partitions != partitions:
             known.partitions = partitions
             self._changed(name)
         if has_leader:
-            known.led_at = now
-        was_told, known.told = known.told, partitions if now - known.led_at <= AWAY_SECONDS else NO_LEADER
-        if known.told == NO_LEADER != was_told:
+            known.leaderless_from = None
+        elif known.leaderless_from is None:
+            known.leaderless_from = now
+        self._tell_leaders(name, known, now)
+
+    def _tell_leaders(self, name: str, topic: _Topic, now: float) -> None:
+        """Have a topic that no leader comes to be refused: until then its records wait for the election."""
+        is_refused = topic.leaderless_from is not None and now - topic.leaderless_from > AWAY_SECONDS
+        if is_refused and topic.told != NO_LEADER:
             logger.warning("No partition of a topic has a leader", extra={"topic": name, "seconds": AWAY_SECONDS})
+        elif topic.told == NO_LEADER and not is_refused:
+            logger.info("A topic has a leader again", extra={"topic": name})
+        topic.told = NO_LEADER if is_refused else topic.partitions

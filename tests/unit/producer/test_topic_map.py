@@ -165,6 +165,7 @@ def test_a_topic_whose_partitions_all_have_no_leader_for_some_time_is_told(leade
     rig = Rig()
     rig.learn("orders")
     rig.kafka.leaderless = leaderless
+    rig.refresh()
     rig.loop.now += AWAY_SECONDS
     rig.refresh()
     seen = [rig.map.find("orders")]
@@ -233,6 +234,53 @@ def test_a_slow_kafka_is_not_asked_again_before_it_answered() -> None:
     rig.map._refresh()
 
     assert rig.kafka.asked == [["orders"], ["orders"]]
+
+
+def test_questions_of_those_who_wait_do_not_put_off_refreshes() -> None:
+    rig = Rig()
+    rig.learn("orders")
+    rig.ask("slow")
+    rig.loop.turn()
+
+    rig.map._refresh()
+
+    assert rig.kafka.asked == [["orders"], ["slow"], ["orders"]]
+
+
+def test_who_waits_already_is_not_asked_for_again() -> None:
+    rig = Rig()
+    rig.ask("one")
+    rig.loop.turn()
+    rig.ask("another")
+    rig.loop.turn()
+
+    assert rig.kafka.asked == [["one"], ["another"]]
+
+
+def test_what_does_not_exist_is_forgotten_though_kafka_does_not_answer_a_refresh() -> None:
+    rig = Rig()
+    rig.map._refresh()
+    rig.ask("gone")
+    rig.loop.turn()
+    rig.kafka.answer()
+    rig.map._refresh()
+
+    rig.loop.now += ABSENT_SECONDS
+    rig.map._refresh()
+
+    assert not rig.map._absent
+
+
+def test_the_log_has_no_name_of_what_is_not_known_to_be_a_topic(caplog: pytest.LogCaptureFixture) -> None:
+    rig = Rig()
+    with caplog.at_level("DEBUG"):
+        rig.ask("an-api-key")
+        rig.loop.turn()
+        rig.kafka.topics["an-api-key"] = 1
+        rig.kafka.answer(KafkaError._TIMED_OUT)
+
+    assert caplog.records
+    assert not [record for record in caplog.records if "an-api-key" in str(vars(record))]
 
 
 def test_a_topic_out_of_use_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
