@@ -77,8 +77,9 @@ test-integration: cluster-build kafka-jars ## Against a real API server and a re
 test-e2e: cluster-build images ## Against a real node: the chart, real pods, the whole path
 	@$(BIN)/pytest tests/e2e
 
-test: cluster-build kafka-jars images ## All that CI runs, in the same order
-	@trap wait EXIT; nice $(MAKE) --no-print-directory check fuzz SECONDS=15 & \
+test: lint cluster-build kafka-jars images ## All that CI runs
+	@nice $(MAKE) --no-print-directory check fuzz SECONDS=15 & \
+	trap "kill $$! 2>/dev/null || true" INT TERM; trap wait EXIT; \
 	$(MAKE) --no-print-directory test-e2e && wait $$!  # which waits for pods more than it works
 	@$(MAKE) --no-print-directory test-integration
 

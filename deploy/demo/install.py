@@ -7,6 +7,7 @@ from pathlib import Path
 from sys import executable
 
 from images.build import Built, build
+from images.debian import require_release
 from local.binaries import tools
 from local.progress import Progress
 from local.provider import Provider
@@ -29,6 +30,7 @@ def prepare(cluster: Provider, progress: Progress) -> Images:
 
     Raises PlatformError with what a person should do.
     """
+    require_release()  # before the long build, not after it
     cluster.up()
     project = build("eventstreams", progress=progress)
     kafka = build("eventstreams-kafka", progress=progress)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from images.catalogue import IMAGES, Image, Room
+from images.debian import require_release
 from images.parts import Part, is_up_to_date, renew
 from local.image_archive import Layer, write_archive
 from local.packages import ensure
@@ -40,6 +41,7 @@ def build(name: str, *, progress: Progress | None = None) -> Built:
         image = IMAGES[name](room)
         archive = archive_of(image, room)
         if not archive.exists():
+            require_release()
             ensure(PROGRAMS, progress)
             for part in image.parts:
                 _bring_up_to_date(part, room, f"{name}: {part.name}", progress)

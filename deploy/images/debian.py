@@ -1,6 +1,7 @@
 """Root file systems from Debian packages: only what is named goes in, no package manager, no shell unless asked for."""
 
 import os
+import platform
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -40,6 +41,9 @@ exec chroot "$root" "$@"
 """
 
 
+_RELEASE = ("debian", "12")
+
+
 @dataclass(frozen=True, slots=True)
 class RootFileSystem:
     """What a root file system is made of.
@@ -51,6 +55,20 @@ class RootFileSystem:
     packages: tuple[str, ...]
     links: tuple[tuple[str, str], ...] = ()
     unread: tuple[str, ...] = ()
+
+
+def require_release() -> None:
+    """Raise PlatformError on another system than the one whose packages the images name."""
+    try:
+        system = platform.freedesktop_os_release()
+    except OSError:
+        system = {}
+    if (system.get("ID"), system.get("VERSION_ID")) != _RELEASE:
+        here = system.get("PRETTY_NAME", "another system")
+        raise PlatformError(
+            f"images are made of Debian 12's packages, and this is {here}: run this on Debian 12, or build the "
+            "Containerfiles in deploy/images with a container engine"
+        )
 
 
 def make_root(root: Path, what: RootFileSystem) -> None:

@@ -115,13 +115,20 @@ def shell(platform: Provider, tmp_path_factory: pytest.TempPathFactory) -> Shell
     return Shell(directory, os.environ | dict(environment(platform)) | own)
 
 
+def assert_never_refused(shell: Shell, namespace: str) -> None:
+    """Fail when the API server has refused the running operator anything."""
+    log = shell.ok(f"kubectl logs -n {namespace} deploy/eventstreams-operator --tail=-1")
+    assert "forbidden" not in log.lower()
+
+
 @pytest.fixture(scope="session")
-def operator(shell: Shell, images: Images) -> str:
+def operator(shell: Shell, images: Images) -> Iterator[str]:
     """The operator, installed by its chart into a namespace that enforces `restricted`; returns the namespace."""
     shell.ok(f"kubectl create namespace {OPERATOR_NAMESPACE} --dry-run=client -o yaml | kubectl apply -f -")
     shell.ok(f"kubectl label --overwrite namespace {OPERATOR_NAMESPACE} {RESTRICTED}")
     shell.ok(helm_command(images))
-    return OPERATOR_NAMESPACE
+    yield OPERATOR_NAMESPACE
+    assert_never_refused(shell, OPERATOR_NAMESPACE)
 
 
 @pytest.fixture(scope="session")

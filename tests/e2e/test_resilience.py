@@ -5,11 +5,12 @@ import secrets
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Self
 
 import pytest
 
-from e2e.conftest import NAMESPACE, Application, Shell, read_back, until
+from e2e.conftest import NAMESPACE, Application, Shell, assert_never_refused, read_back, until
 
 
 @pytest.fixture(scope="module")
@@ -44,13 +45,28 @@ spec: {{instanceRef: {{name: my-instance}}, role: editor, topics: [many-{number}
     )
 
 
+def ready(shell: Shell) -> int:
+    """Return how many of them are Ready."""
+    listed = shell.json("kubectl get estopic,sid")["items"]
+    return sum(
+        one["metadata"]["name"].startswith("many-") and condition["type"] == "Ready" and condition["status"] == "True"
+        for one in listed
+        for condition in one.get("status", {}).get("conditions", ())
+    )
+
+
 def test_an_operator_killed_in_mid_work_finishes_it_after_its_restart(
     shell: Shell, operator: str, application: Application
 ) -> None:
-    shell.ok("kubectl apply -f -", stdin=manifests(20))
-    shell.ok(
-        f"kubectl delete pod -n {operator} -l app.kubernetes.io/name=eventstreams-operator --force --grace-period=0"
-    )
+    assert_never_refused(shell, operator)  # the log goes with the pod
+    with ThreadPoolExecutor(1) as pool:
+        applying = pool.submit(shell.ok, "kubectl apply -f -", stdin=manifests(20))
+        until(lambda: shell.ok("kubectl get estopic -o name").count("many-") >= 5, seconds=20, what="work has begun")
+        shell.ok(
+            f"kubectl delete pod -n {operator} -l app.kubernetes.io/name=eventstreams-operator --force --grace-period=0"
+        )
+        applying.result()
+    assert ready(shell) < 40, "it was killed with work left"
     names = " ".join(f"estopic/many-{number} sid/many-{number}" for number in range(20))
     shell.ok(f"kubectl wait --for=condition=Ready {names} --timeout=120s")
     for service_id in shell.json("kubectl get sid")["items"]:

@@ -2,15 +2,14 @@
 
 import json
 
-from e2e.conftest import NAMESPACE, Shell
+from e2e.conftest import NAMESPACE, Shell, assert_never_refused
 
 
 def test_the_operator_was_never_refused_anything_under_exactly_the_charts_rights(
     shell: Shell, operator: str, instance: str
 ) -> None:
     account = f"system:serviceaccount:{operator}:eventstreams-operator"
-    log = shell.ok(f"kubectl logs -n {operator} deploy/eventstreams-operator --tail=-1")
-    assert "forbidden" not in log.lower()
+    assert_never_refused(shell, operator)
     for verb in ("list", "watch"):
         assert shell.run(f"kubectl auth can-i {verb} secrets -A --as={account}").out.strip() == "no"
     assert shell.run(f"kubectl auth can-i '*' '*' -A --as={account}").out.strip() == "no"

@@ -211,9 +211,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         plan = replace(plan, soak_seconds=options.soak)
     if options.rounds is not None:
         plan = replace(plan, pace=replace(plan.pace, rounds=options.rounds))
-    benchmark = Benchmark(plan, Console(stderr=True))
     try:
         _prepare()
+    except (BenchmarkError, PlatformError) as error:
+        sys.stderr.write(f"bench-producer: {error}\n")
+        return 1
+    benchmark = Benchmark(plan, Console(stderr=True))
+    try:
         benchmark.run()
     except (BenchmarkError, PlatformError) as error:
         benchmark.results.write(UNFINISHED)

@@ -43,5 +43,5 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 
 {{- define "eventstreams.kafkaVersion" -}}
 {{- $version := default (regexFind "^[0-9]+\\.[0-9]+\\.[0-9]+" (toString .Values.kafkaImage.tag)) .Values.kafkaImage.version }}
-{{- required "kafkaImage.version: the tag does not begin with a version such as 4.3.0, so name Kafka's version here" $version }}
+{{- required "kafkaImage.version: the tag does not begin with a version such as 4.3.1, so name Kafka's version here" $version }}
 {{- end }}

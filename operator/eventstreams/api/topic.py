@@ -50,11 +50,13 @@ class TopicSpec(Model):
     name: Annotated[str | None, Field(min_length=1, max_length=249, pattern=r"^[a-zA-Z0-9._-]+$")] = None
     """Kafka's name of the topic; absent: the object's name. Never changes."""
     partitions: Annotated[int | None, Field(ge=1, le=100_000)] = None
-    """Number of partitions. Absent: 1 at creation, then whatever the topic has. Kafka cannot take one away."""
+    """Number of partitions. Absent: 1 at creation, then whatever the topic has. Kafka cannot take one away; adding some
+    to a topic that exists is not carried out yet, and the conditions say so."""
     replication_factor: Annotated[int | None, Field(ge=1, le=32)] = None
     """Copies of each partition. Absent: the broker's default."""
     config: Annotated[dict[str, ConfigValue], Field(max_length=100)] = Field(default_factory=dict)
-    """Kafka's topic configuration, for example `retention.ms: 86400000`. Booleans and fractions in quotes."""
+    """Kafka's topic configuration, for example `retention.ms: 86400000`. Booleans and fractions in quotes. A change for
+    a topic that exists is not carried out yet, and the conditions say so."""
     deletion_policy: DeletionPolicy = DeletionPolicy.RETAIN
     """`Retain` leaves the topic and its records in Kafka when this resource is deleted; `Delete` removes them."""
 

@@ -25,7 +25,7 @@ from eventstreams.kafka.views import AclRule, TopicToCreate
 
 Futures = Sequence["Future[Any]"]
 
-SCRAM_ITERATIONS: Final = 4096  # the broker's minimum; passwords here are 256 random bits, so more adds nothing
+SCRAM_ITERATIONS: Final = 4096  # the broker's minimum; passwords here are 192 random bits, so more adds nothing
 
 
 @dataclass(frozen=True, slots=True)

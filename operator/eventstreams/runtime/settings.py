@@ -56,9 +56,9 @@ class OperatorSettings(Settings):
 
     producer_image: str = "eventstreams-operator:dev"
     """Image of the REST producer's pods: the operator's own image."""
-    kafka_image: str = "apache/kafka:4.3.0"
+    kafka_image: str = "apache/kafka:4.3.1"
     """Image of the managed Kafka's pods: `java`, `bash` and `/opt/kafka/libs` are used of it."""
-    kafka_version: Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+$")] = "4.3.0"
+    kafka_version: Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+$")] = "4.3.1"
     """Version of the Kafka in kafka_image, recorded in an instance's status."""
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
     """When the nodes pull these images."""

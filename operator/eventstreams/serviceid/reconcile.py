@@ -71,6 +71,7 @@ class ServiceIDReconciler:
         self._context = context
         self._keyrings = keyrings
         self._bundles: dict[Key, tuple[tuple[str, ...], str]] = {}
+        context.instances.store.subscribe(self._forget_bundle)
 
     async def reconcile(self, resource: ServiceID) -> Outcome[ServiceIDStatus] | None:
         """Do the next steps of the key's life and report; None when the service ID is gone or going.
@@ -190,6 +191,11 @@ class ServiceIDReconciler:
         raise NotYetError(
             Reason.INSTANCE_NOT_READY, f"instance {key.name} has no CA bundle yet: the Secret is written when it has"
         )
+
+    def _forget_bundle(self, key: Key, before: EventStreamsInstance | None, after: EventStreamsInstance | None) -> None:  # noqa: ARG002
+        """Forget what was read of an instance that is gone."""
+        if after is None:
+            self._bundles.pop(key, None)
 
     async def _write_secret(self, live: Manifest | None, wanted: Manifest) -> None:
         """Create or correct the Secret; one that somebody made or changed since it was read is not touched.

@@ -50,7 +50,7 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Delete the topic with its records, if its id still is `topic_id`."""
+    """Delete the topic with its records. Its id was `topic_id` a moment ago; Kafka's clients delete by name alone."""
 
     name: str
     topic_id: str

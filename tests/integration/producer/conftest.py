@@ -87,8 +87,11 @@ async def producer(shared_process: ProducerProcess) -> AsyncIterator[ProducerPro
 async def own_producer(
     tmp_path: Path, kafka_settings: Mapping[str, str], certificate: Certificate, key: ApiKey, topic: str
 ) -> AsyncIterator[ProducerProcess]:
-    """Return a ready producer of the test's own that lets `key` produce to `topic`."""
+    """Return a ready producer of the test's own that lets `key` produce to `topic` and what begins with `free-`.
+
+    For tests that change its keys, or count what it logs and tells.
+    """
     process = ProducerProcess(tmp_path, kafka_settings, certificate.directory)
-    process.grant(grant_of(key, topic))
+    process.grant(grant_of(key, topic, "free-*"))
     async with process:
         yield process

@@ -76,13 +76,21 @@ class ProducerProcess:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(signal.SIGINT)
-            self._process.wait(STOP_SECONDS)
+            self._process.send_signal(signal.SIGINT if error is None else signal.SIGKILL)
+            try:
+                self._process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                raise
         assert "Traceback" not in self.log
 
     async def __aenter__(self) -> Self:
         self.__enter__()
-        await self._visit.__aenter__()
+        try:
+            await self._visit.__aenter__()
+        except BaseException as error:
+            self.__exit__(type(error), error, None)
+            raise
         return self
 
     async def __aexit__(

@@ -138,29 +138,29 @@ async def test_pipelined_records_of_one_connection_stay_in_order(
 
 
 async def test_what_is_refused_is_a_clear_json_error_is_not_stored_and_leaks_nothing(
-    producer: ProducerProcess, kafka: LocalKafka, key: ApiKey, topic: str
+    own_producer: ProducerProcess, kafka: LocalKafka, key: ApiKey, topic: str
 ) -> None:
     wrong = mint(secrets.token_bytes)
     secret = b"body-" + secrets.token_hex(8).encode()
     cases = [
-        (401, await producer.produce(topic, secret, wrong)),
-        (401, await producer.produce(topic, secret, None)),
-        (403, await producer.produce("other", secret, key)),
-        (403, await producer.produce("__consumer_offsets", secret, key)),
-        (404, await producer.produce("free-missing", secret, key)),
-        (400, await producer.produce(topic, secret, key, "application/json")),
-        (400, await producer.produce(topic, secret * 5000, key)),
-        (400, await producer.produce(topic, secret, key, query="key=" + "k" * 4097)),
-        (411, await producer.produce(topic, b"", key)),
-        (415, await producer.produce(topic, secret, key, "application/x-www-form-urlencoded")),
+        (401, await own_producer.produce(topic, secret, wrong)),
+        (401, await own_producer.produce(topic, secret, None)),
+        (403, await own_producer.produce("other", secret, key)),
+        (403, await own_producer.produce("__consumer_offsets", secret, key)),
+        (404, await own_producer.produce("free-missing", secret, key)),
+        (400, await own_producer.produce(topic, secret, key, "application/json")),
+        (400, await own_producer.produce(topic, secret * 5000, key)),
+        (400, await own_producer.produce(topic, secret, key, query="key=" + "k" * 4097)),
+        (411, await own_producer.produce(topic, b"", key)),
+        (415, await own_producer.produce(topic, secret, key, "application/x-www-form-urlencoded")),
     ]
 
     for status, reply in cases:
         assert (reply.status, reply.body["error_code"], reply.body["error"]["error_code"]) == (status,) * 3
         assert reply.headers["Content-Type"] == "application/json"
-        assert reply.body["error"]["incident"] in producer.log
+        assert reply.body["error"]["incident"] in own_producer.log
     for hidden in (key.reveal(), wrong.reveal(), secret.decode(), "rest-password"):
-        assert hidden not in producer.log
+        assert hidden not in own_producer.log
         assert hidden not in str([reply.body for _, reply in cases])
     assert records(kafka, topic) == []
 

@@ -22,7 +22,7 @@ from unit.producer.certificates import Certificate
 pytestmark = pytest.mark.integration
 
 EXAMPLES = 20
-"""Of each operation and mode; all of them together take some 20 s."""
+"""Of each operation and mode; all of them together take some 10 s."""
 
 Operation = APIOperation[Any, Any, Any, Any]
 

@@ -10,8 +10,6 @@ from eventstreams.instance.builders.common import Manifest
 from eventstreams.instance.identity import Identity, identity_of, identity_secret, kafka_uuid, mint
 from unit.instance.samples import EPHEMERAL, EXTERNAL, NOW, counting, instance, persistent
 
-OWNER = [{"apiVersion": "v1", "kind": "EventStreamsInstance", "name": "demo", "uid": "u-1"}]
-
 
 def stored(one: Any = None) -> tuple[Identity, Manifest]:
     who = mint(instance(one), counting, NOW)

@@ -1,13 +1,29 @@
 """The operator's settings."""
 
+import re
+from pathlib import Path
+
 import pytest
+import yaml
 
 from eventstreams.core.settings import SettingsError, read
 from eventstreams.runtime.settings import OperatorSettings
 
+ROOT = Path(__file__).parents[3]
+
 
 def test_the_defaults_are_valid_and_serve_the_whole_cluster() -> None:
     assert read(OperatorSettings, {}).namespaces == (None,)
+
+
+def test_the_kafka_that_runs_by_default_is_the_one_that_is_tested() -> None:
+    tested = re.search(r"<kafka.version>(.+)</kafka.version>", (ROOT / "deploy/local/maven/pom.xml").read_text())
+    assert tested is not None
+    values = yaml.safe_load((ROOT / "charts/eventstreams-operator/values.yaml").read_text())
+    settings = read(OperatorSettings, {})
+
+    assert values["kafkaImage"]["tag"] == settings.kafka_version == tested[1]
+    assert settings.kafka_image.endswith(f":{tested[1]}")
 
 
 def test_namespaces_are_separated_by_commas() -> None:
