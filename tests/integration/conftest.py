@@ -28,7 +28,7 @@ from local.ports import free_ports
 
 CRDS = Path(__file__).parents[2] / "crds"
 
-SOON: Final = {"broker.session.timeout.ms": "3000", "broker.heartbeat.interval.ms": "300"}
+SOON: Final = {"broker.session.timeout.ms": "3000", "broker.heartbeat.interval.ms": "1000"}
 """Properties with which a broker's death is noticed, and its return believed, after 3 s and not 9."""
 
 

@@ -329,22 +329,19 @@ async def test_a_sweep_finds_a_topic_that_vanished_and_makes_it_again_with_a_war
 
 
 async def test_a_kafka_that_goes_away_is_told_and_its_return_heals(
-    rig: Rig, kube: Kube, namespace: str, name: str
+    rig: Rig, operating: None, kafka: LocalKafka, name: str
 ) -> None:
-    with LocalKafka() as own:
-        away = Rig(kube, namespace, own.bootstrap_internal, own.layout.cluster_id)
-        await away.instance("fragile")
-        async with away.operating():
-            await away.topic(name, instance="fragile")
-            await away.ready(name)
-            own.stop_node(1)
-            await away.change(name, deletionPolicy="Delete")
-            ready = await away.condition(name, "Ready", "False")
-            assert ready["reason"] == "KafkaUnavailable"
-            assert "next attempt" in ready["message"]
-            own.start_node(1)
-            await away.ready(name)
-        await away.kafkas.close()
+    await rig.topic(name)
+    await rig.ready(name)
+    kafka.stop_node(1)
+    try:
+        await rig.change(name, deletionPolicy="Delete")
+        ready = await rig.condition(name, "Ready", "False")
+    finally:
+        kafka.start_node(1)
+    assert ready["reason"] == "KafkaUnavailable"
+    assert "next attempt" in ready["message"]
+    await rig.ready(name)
 
 
 async def test_a_kafka_known_to_be_away_is_not_asked(rig: Rig, operating: None, name: str) -> None:
