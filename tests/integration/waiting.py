@@ -7,7 +7,8 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-PAUSE_SECONDS = 0.05
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, LONGER = 0.02, 0.15, 1.2
+"""What comes soon is seen soon; who waits for long leaves the machine to what is waited for."""
 
 
 @asynccontextmanager
@@ -15,9 +16,11 @@ async def until(what: str, *, seconds: float = 20.0) -> AsyncIterator[AsyncItera
     """Give an endless iterator of looks; fails with `what` when the block takes longer than `seconds`."""
 
     async def looks() -> AsyncIterator[None]:
+        pause = FIRST_PAUSE_SECONDS
         while True:
             yield
-            await asyncio.sleep(PAUSE_SECONDS)
+            await asyncio.sleep(pause)
+            pause = min(pause * LONGER, LONGEST_PAUSE_SECONDS)
 
     try:
         async with asyncio.timeout(seconds):
