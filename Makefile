@@ -72,7 +72,7 @@ fuzz: venv ## Throw bytes at the REST producer's connections for SECONDS=60, gui
 
 ##@ Test on the real thing
 test-integration: cluster-build kafka-jars ## Against a real API server and a real Kafka, without a node
-	@$(BIN)/pytest -n 3 --dist loadfile tests/integration  # each worker has a cluster and a broker of its own
+	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder tests/integration  # each has a cluster and a broker
 
 test-e2e: cluster-build images ## Against a real node: the chart, real pods, the whole path
 	@$(BIN)/pytest tests/e2e

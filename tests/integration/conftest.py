@@ -32,6 +32,25 @@ SOON: Final = {"broker.session.timeout.ms": "3000", "broker.heartbeat.interval.m
 """Properties with which a broker's death is noticed, and its return believed, after 3 s and not 9."""
 
 
+LONGEST: Final = (
+    "test_three_brokers.py",
+    "test_external.py",
+    "test_topic.py",
+    "test_kafka_login.py",
+    "test_kafka_start.py",
+    "test_bad_days.py",
+    "test_killed.py",
+    "test_operator.py",
+)
+"""Files that begin first: whichever is begun last decides when all is done."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first, after whatever has shuffled them."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show what its brokers logged last with a test that failed: they take their logs with them."""
