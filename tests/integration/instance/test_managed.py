@@ -258,7 +258,8 @@ async def gone(room: Room, api: API, name: str) -> None:
     async def look() -> bool:
         return await room.kube.get(api, room.key.namespace, name) is None
 
-    await eventually(look, f"{api.kind} {name} is gone", seconds=30)
+    # Kubernetes' garbage collector looks for new kinds, such as ours, every 30 s only
+    await eventually(look, f"{api.kind} {name} is gone", seconds=60)
 
 
 async def is_observed(room: Room, before: Manifest) -> bool:
