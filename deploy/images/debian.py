@@ -12,6 +12,8 @@ from local.errors import PlatformError
 from local.packages import apt
 from local.shell import run
 
+_RELEASE = ("debian", "12")
+
 # What a container never reads. Copyright files stay, as the licences ask.
 UNREAD = (
     "usr/share/doc/*/[!c]*",
@@ -39,9 +41,6 @@ while [ "$1" != -- ]; do mkdir -p "$root$2"; mount --bind "$1" "$root$2"; shift 
 shift
 exec chroot "$root" "$@"
 """
-
-
-_RELEASE = ("debian", "12")
 
 
 @dataclass(frozen=True, slots=True)

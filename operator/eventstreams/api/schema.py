@@ -57,6 +57,8 @@ def _structural(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Sc
         target = definitions[str(reference).removeprefix("#/$defs/")]
         schema = {**target, **{key: value for key, value in schema.items() if key != "$ref"}}
     kept = {key: value for key, value in schema.items() if key != "$defs" and key not in _NOT_STRUCTURAL}
+    if "description" in kept:  # where the source's lines end says nothing to who reads `kubectl explain`
+        kept["description"] = kept["description"].replace("\n", " ")
     if _INT_OR_STRING in kept:
         kept.pop("anyOf")
     if "properties" in kept:
