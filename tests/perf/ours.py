@@ -64,7 +64,7 @@ class NoKafka:
     is_ready = True
     is_stuck = False
 
-    def __init__(self, _config: object, loop: asyncio.AbstractEventLoop, _has_company: object) -> None:
+    def __init__(self, _config: object, loop: asyncio.AbstractEventLoop, _turns: object) -> None:
         self._loop = loop
         self._tickets: deque[Pending] = deque()
         self._offset = 0

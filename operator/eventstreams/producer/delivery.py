@@ -8,7 +8,7 @@ one whose trusted CA changed.
 import asyncio
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final, Protocol
 
@@ -17,6 +17,7 @@ from confluent_kafka import KafkaError, KafkaException
 from eventstreams.producer.answers import RefusalError, unavailable
 from eventstreams.producer.lane import Config, Lane, MakeProducer, Ticket, kafka_logger, make_producer
 from eventstreams.producer.record import Attributes
+from eventstreams.producer.turns import Turns
 
 CROWD: Final = 16
 """Records in flight of one owner from which waiting for company pays: it then costs half the CPU, and no more time."""
@@ -26,6 +27,12 @@ CALM_SECONDS: Final = 0.02
 
 QUICK_MOST: Final = 64
 """Records in flight of many owners that the lane without waiting takes: beyond, they are a crowd together."""
+
+A_ROUND: Final = 128
+"""Reports that are answered in one round of the loop."""
+
+A_SHARED_ROUND: Final = 8
+"""The same while owners meet: who has just one report is not to wait for a flood's."""
 
 _LINGER_MS: Final = {"quick": 0, "crowd": 0.5}
 _RENEW_SECONDS: Final = 1.0
@@ -71,20 +78,21 @@ def refusal_of(error: KafkaError) -> RefusalError:
 
 
 class Delivery:
-    """The lanes behind one `send`. `has_company` says whether owners meet at the moment."""
+    """The lanes behind one `send`. `turns` knows whether owners meet."""
 
     def __init__(
         self,
         config: Config,
         loop: asyncio.AbstractEventLoop,
-        has_company: Callable[[], bool],
+        turns: Turns,
         make: MakeProducer = make_producer,
     ) -> None:
         self._config = config
         self._loop = loop
-        self._has_company = has_company
+        self._turns = turns
         self._make = make
         self._quick, self._crowd = self._lane("quick"), self._lane("crowd")
+        turns.is_awaited = lambda: self._quick.in_flight > 0
         self._ready_from = -math.inf
 
     def send(
@@ -178,7 +186,13 @@ class Delivery:
 
     def _lane(self, name: str) -> Lane:
         config = {**self._config, "linger.ms": _LINGER_MS[name]}
-        return Lane(self._make, config, self._loop, self._renew_failed, self._has_company)
+        return Lane(self._make, config, self._loop, self._renew_failed, self._begin_round)
+
+    def _begin_round(self) -> int:
+        if not self._turns.has_company():
+            return A_ROUND
+        self._turns.give_way()
+        return A_SHARED_ROUND
 
     def _renew_failed(self, lane: Lane) -> None:
         """Put a new producer in place of one that failed fatally, after a pause: the next may fail likewise."""

@@ -29,12 +29,6 @@ kafka_logger = logging.getLogger("eventstreams.producer.kafka")
 
 Config = Mapping[str, Any]
 
-A_ROUND: Final = 128
-"""Reports that are answered in one round of the loop."""
-
-A_SHARED_ROUND: Final = 32
-"""The same while owners meet: who has just one report is not to wait for a flood's."""
-
 _POLL_SECONDS: Final = 0.5
 _REPEAT_SECONDS: Final = 60.0
 _NUMBERS: Final = re.compile(r"[0-9]+")
@@ -112,11 +106,14 @@ class Lane:
         config: Config,
         loop: asyncio.AbstractEventLoop,
         failed: Callable[["Lane"], None],
-        has_company: Callable[[], bool],
+        begin_round: Callable[[], int],
     ) -> None:
-        """Begin to connect. `failed` is told of a fatal error; `has_company` says whether owners meet."""
+        """Begin to connect. `failed` is told of a fatal error.
+
+        `begin_round` is called before reports are answered in a round of the loop, and says how many that may be.
+        """
         self._loop = loop
-        self._has_company = has_company
+        self._begin_round = begin_round
         self._failed = failed
         self._reports: deque[tuple[Ticket, KafkaError | None, Message]] = deque()
         self._stale_topics: deque[str] = deque()
@@ -173,7 +170,7 @@ class Lane:
     def _settle(self) -> None:
         """Answer the oldest reports, and the rest in the next round of the loop."""
         reports = self._reports
-        for _ in range(min(len(reports), A_SHARED_ROUND if self._has_company() else A_ROUND)):
+        for _ in range(min(self._begin_round(), len(reports))):
             ticket, error, message = reports.popleft()
             self.in_flight -= 1
             try:

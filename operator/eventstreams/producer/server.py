@@ -69,7 +69,7 @@ class Server:
         self._keys = Keys(time.time, SHARDS if settings.keyring_file is None else keyring_file.SHARDS)
         self._keyring = self._make_keyring()
         self._turns = Turns(loop.call_soon)
-        self._delivery = Delivery(producer_config(settings), loop, self._turns.has_company)
+        self._delivery = Delivery(producer_config(settings), loop, self._turns)
         self._topics = TopicMap(client_config(settings), loop, self._delivery.refresh)
         self._make_sites()
 

@@ -2,9 +2,13 @@
 
 Else the loop reads all that have news before it looks again, and whoever has one request waits behind hundreds of
 another's. Owners alternate, however many connections each has. While one owner is alone nobody takes turns.
+
+The loop gives way too, to the threads of Kafka's client: where it shares its core with them it never sleeps beside a
+flood, and the kernel lets it run on for milliseconds before it lets them send one record.
 """
 
 import math
+import os
 from collections import deque
 from collections.abc import Callable
 from typing import Final, Protocol
@@ -13,7 +17,7 @@ from eventstreams.producer.allowance import Account
 
 BUSY: Final = 16
 """Records in flight from which an owner's connections take turns."""
-A_ROUND: Final = 8
+A_ROUND: Final = 4
 """Connections that are read in one round of the loop."""
 COMPANY_LOOKS: Final = 60
 """So long after two owners met, in calls of `look`, another one is reckoned with."""
@@ -27,10 +31,16 @@ class Waiting(Protocol):
 
 
 class Turns:
-    """Who waits. `call_soon` is the loop's: what it is given runs once the loop has looked at the sockets again."""
+    """Who waits. `call_soon` is the loop's: what it is given runs once the loop has looked at the sockets again.
 
-    def __init__(self, call_soon: Callable[[Callable[[], None]], object]) -> None:
+    `yield_core` lets the threads run that wait for this core.
+    """
+
+    def __init__(
+        self, call_soon: Callable[[Callable[[], None]], object], yield_core: Callable[[], object] = os.sched_yield
+    ) -> None:
         self._call_soon = call_soon
+        self._yield_core = yield_core
         self._lines: dict[Account, deque[Waiting]] = {}
         self._has_round = False
         self._company = 0
@@ -38,6 +48,8 @@ class Turns:
         """Who asked last; keep it by `met`."""
         self.busy: float = math.inf
         """Records in flight from which an owner's connections take turns now."""
+        self.is_awaited: Callable[[], bool] = lambda: False
+        """Whether records of owners that are no crowd are with Kafka's client; who sends them sets it."""
 
     def met(self, account: Account) -> None:
         """Note that another owner asks than the last one."""
@@ -49,6 +61,11 @@ class Turns:
     def has_company(self) -> bool:
         """Say whether owners meet."""
         return self.busy < math.inf
+
+    def give_way(self) -> None:
+        """Let others run on this core, if that brings somebody's record to Kafka or its report back."""
+        if self.is_awaited():
+            self._yield_core()
 
     def look(self) -> None:
         """Forget company that came long ago. Called about once a second."""
@@ -69,6 +86,7 @@ class Turns:
 
     def _round(self) -> None:
         """Read one connection of each owner, and again, until enough were read."""
+        self.give_way()
         lines = self._lines
         for _ in range(A_ROUND):
             account = next(iter(lines), None)

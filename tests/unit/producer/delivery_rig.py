@@ -9,9 +9,11 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Message
 from typing_extensions import override
 
+from eventstreams.producer.allowance import Account
 from eventstreams.producer.delivery import Delivery
 from eventstreams.producer.lane import Config, KafkaProducer
 from eventstreams.producer.record import Attributes
+from eventstreams.producer.turns import Turns
 from integration.waiting import until
 
 
@@ -131,9 +133,15 @@ class Rig:
         self.made: list[Producer] = []
         self.makes: list[bool] = []  # whether the clients asked for next can be made; any more can
         self.owner = Owner()
-        self.has_company = True
+        self.yields = 0
         loop = asyncio.get_running_loop()
-        self.delivery = Delivery({"sasl.username": "a"}, loop, lambda: self.has_company, self.make)
+        self.turns = Turns(loop.call_soon, self._yield_core)
+        self.delivery = Delivery({"sasl.username": "a"}, loop, self.turns, self.make)
+
+    def meet(self) -> None:
+        """Have two owners meet."""
+        self.turns.met(Account())
+        self.turns.met(Account())
 
     def make(self, config: Config) -> KafkaProducer:
         if self.makes and not self.makes.pop(0):
@@ -146,6 +154,9 @@ class Rig:
         owner = owner or self.owner
         owner.records += 1
         return self.delivery.send("orders", b"v", Attributes(), ticket, lane, owner)
+
+    def _yield_core(self) -> None:
+        self.yields += 1
 
     async def close(self) -> None:
         for producer in self.made:

@@ -8,8 +8,8 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from eventstreams.producer.answers import RefusalError
-from eventstreams.producer.delivery import CROWD, QUICK_MOST
-from eventstreams.producer.lane import A_ROUND, A_SHARED_ROUND, Seldom
+from eventstreams.producer.delivery import A_ROUND, A_SHARED_ROUND, CROWD, QUICK_MOST
+from eventstreams.producer.lane import Seldom
 from unit.producer.delivery_rig import Owner, Rig, Ticket, reached
 
 
@@ -49,10 +49,11 @@ async def test_a_bug_in_one_ticket_does_not_cost_the_others_their_report(caplog:
     await rig.close()
 
 
-@pytest.mark.parametrize(("has_company", "at_once"), [(False, A_ROUND), (True, A_SHARED_ROUND)])
-async def test_a_flood_of_reports_is_answered_a_few_in_each_round_of_the_loop(has_company: bool, at_once: int) -> None:
+@pytest.mark.parametrize(("have_met", "at_once"), [(False, A_ROUND), (True, A_SHARED_ROUND)])
+async def test_a_flood_of_reports_is_answered_a_few_in_each_round_of_the_loop(have_met: bool, at_once: int) -> None:
     rig, tickets, seen = Rig(), [Ticket() for _ in range(3 * A_ROUND)], list[int]()
-    rig.has_company = has_company
+    if have_met:
+        rig.meet()
 
     def look() -> None:
         seen.append(sum(ticket.outcome is not None for ticket in tickets))
@@ -64,6 +65,24 @@ async def test_a_flood_of_reports_is_answered_a_few_in_each_round_of_the_loop(ha
     await reached("all reports", lambda: all(ticket.outcome for ticket in tickets))
 
     assert seen == [at_once]
+    await rig.close()
+
+
+@pytest.mark.parametrize(("have_met", "is_awaited", "yields"), [(True, True, 1), (True, False, 0), (False, True, 0)])
+async def test_beside_a_flood_the_loop_lets_kafkas_client_run_while_it_has_anothers_record(
+    have_met: bool, is_awaited: bool, yields: int
+) -> None:
+    rig, flood = Rig(), Ticket()
+    if have_met:
+        rig.meet()
+    if is_awaited:
+        rig.send(Ticket())
+    rig.send(flood, rig.delivery._crowd)
+
+    rig.made[1].report()
+    await reached("the flood's report", lambda: flood.outcome)
+
+    assert rig.yields == yields
     await rig.close()
 
 
