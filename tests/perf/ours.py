@@ -30,6 +30,7 @@ from eventstreams.producer.endpoint import Endpoint, Pending
 from eventstreams.producer.keys import Grant, Keys
 from eventstreams.producer.metrics import Tally
 from eventstreams.producer.topic_map import TopicMap
+from eventstreams.producer.turns import Turns
 from perf.brokers import PARTITIONS
 from perf.servers import CLUSTER_VARIABLE
 
@@ -64,8 +65,9 @@ class NoKafka:
     is_ready = True
     is_stuck = False
 
-    def __init__(self, _config: object, loop: asyncio.AbstractEventLoop, _turns: object) -> None:
+    def __init__(self, _config: object, loop: asyncio.AbstractEventLoop, turns: Turns) -> None:
         self._loop = loop
+        self._turns = turns
         self._tickets: deque[Pending] = deque()
         self._offset = 0
 
@@ -87,9 +89,11 @@ class NoKafka:
 
     def _settle(self) -> None:
         now = int(time.time() * 1000)
+        self._turns.begin_reports()
         while self._tickets:
             self._offset += 1
             self._tickets.popleft().stored(0, self._offset, now)
+        self._turns.end_reports()
 
 
 def known_topics() -> None:

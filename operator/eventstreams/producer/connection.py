@@ -314,16 +314,18 @@ class Connection(asyncio.Protocol):
         """Write the answers that are ready and whose turn it is. Called whenever one became ready."""
         if self._state is LOST:
             return
-        due = self._due
-        while due and (answer := due[0].answer) is not None:
+        due, is_last, written = self._due, False, b""
+        while not is_last and due and (answer := due[0].answer) is not None:
             exchange = due.popleft()
             now = self._clock()
             is_last = exchange.is_last or ((now >= self._expires or self._site.is_draining) and self._is_between)
-            self._wire.write(answer.render(last=is_last, bodiless=exchange.is_bodiless))
+            written += answer.render(last=is_last, bodiless=exchange.is_bodiless)
             self._site.answered(answer.status, now - exchange.started)
-            if is_last:
-                self._end()
-                return
+        if written:
+            self._wire.write(written)
+        if is_last:
+            self._end()
+            return
         if not due:
             self.lane = None
             if self._state is HEAD and not self._held:

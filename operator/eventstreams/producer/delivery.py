@@ -28,12 +28,6 @@ CALM_SECONDS: Final = 0.02
 QUICK_MOST: Final = 64
 """Records in flight of many owners that the lane without waiting takes: beyond, they are a crowd together."""
 
-A_ROUND: Final = 128
-"""Reports that are answered in one round of the loop."""
-
-A_SHARED_ROUND: Final = 8
-"""The same while owners meet: who has just one report is not to wait for a flood's."""
-
 _LINGER_MS: Final = {"quick": 0, "crowd": 0.5}
 _RENEW_SECONDS: Final = 1.0
 _PROOF_SECONDS: Final = 3.0  # after one that failed young a client is ready at this age: else it would come and go
@@ -186,13 +180,7 @@ class Delivery:
 
     def _lane(self, name: str) -> Lane:
         config = {**self._config, "linger.ms": _LINGER_MS[name]}
-        return Lane(self._make, config, self._loop, self._renew_failed, self._begin_round)
-
-    def _begin_round(self) -> int:
-        if not self._turns.has_company():
-            return A_ROUND
-        self._turns.give_way()
-        return A_SHARED_ROUND
+        return Lane(self._make, config, self._loop, self._renew_failed, self._turns)
 
     def _renew_failed(self, lane: Lane) -> None:
         """Put a new producer in place of one that failed fatally, after a pause: the next may fail likewise."""

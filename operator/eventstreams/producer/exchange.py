@@ -49,7 +49,7 @@ class Site(Protocol):
 
     @property
     def turns(self) -> Turns:
-        """Where connections wait for their turn."""
+        """Where connections wait for their turn, to be read and to be answered."""
         ...
 
     def joined(self, connection: "Client") -> bool:
@@ -113,7 +113,7 @@ class Exchange:
         """Answer the request. A second answer is dropped."""
         if self.answer is None:
             self.answer = answer
-            self.client.flush()
+            self._site.turns.answer(self.client)
 
     def refuse(self, refusal: RefusalError) -> None:
         """Answer the request with a refusal. After a second answer nothing happens."""

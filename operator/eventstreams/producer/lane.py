@@ -22,6 +22,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from typing_extensions import override
 
 from eventstreams.producer.record import Attributes, Headers
+from eventstreams.producer.turns import Turns
 
 logger = logging.getLogger(__name__)
 kafka_logger = logging.getLogger("eventstreams.producer.kafka")
@@ -106,14 +107,11 @@ class Lane:
         config: Config,
         loop: asyncio.AbstractEventLoop,
         failed: Callable[["Lane"], None],
-        begin_round: Callable[[], int],
+        turns: Turns,
     ) -> None:
-        """Begin to connect. `failed` is told of a fatal error.
-
-        `begin_round` is called before reports are answered in a round of the loop, and says how many that may be.
-        """
+        """Begin to connect. `failed` is told of a fatal error."""
         self._loop = loop
-        self._begin_round = begin_round
+        self._turns = turns
         self._failed = failed
         self._reports: deque[tuple[Ticket, KafkaError | None, Message]] = deque()
         self._stale_topics: deque[str] = deque()
@@ -170,7 +168,7 @@ class Lane:
     def _settle(self) -> None:
         """Answer the oldest reports, and the rest in the next round of the loop."""
         reports = self._reports
-        for _ in range(min(self._begin_round(), len(reports))):
+        for _ in range(min(self._turns.begin_reports(), len(reports))):
             ticket, error, message = reports.popleft()
             self.in_flight -= 1
             try:
@@ -182,6 +180,7 @@ class Lane:
                     ticket.stored(message.partition(), offset, message.timestamp()[1])  # type: ignore[arg-type]  # set on success
             except Exception:  # an outermost frame: a bug in one answer must not cost the others theirs
                 logger.exception("Bug met while reporting a record")
+        self._turns.end_reports()
         self._has_round = bool(reports)
         if reports:
             self._loop.call_soon(self._settle)

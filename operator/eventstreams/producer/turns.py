@@ -5,8 +5,13 @@ another's. Owners alternate, however many connections each has. While one owner 
 
 The loop gives way too, to the threads of Kafka's client: where it shares its core with them it never sleeps beside a
 flood, and the kernel lets it run on for milliseconds before it lets them send one record.
+
+Answers to records that were reported together leave together. Each write to a socket runs the kernel's whole network
+stack, and often wakes the client up; between two of them our own code is cold. One after the other, they cost a tenth
+less.
 """
 
+import logging
 import math
 import os
 from collections import deque
@@ -15,10 +20,16 @@ from typing import Final, Protocol
 
 from eventstreams.producer.allowance import Account
 
+logger = logging.getLogger(__name__)
+
 BUSY: Final = 16
 """Records in flight from which an owner's connections take turns."""
-A_ROUND: Final = 4
+READS: Final = 4
 """Connections that are read in one round of the loop."""
+REPORTS: Final = 128
+"""Reports that are answered in one round of the loop."""
+SHARED_REPORTS: Final = 8
+"""The same while owners meet: who has just one report is not to wait for a flood's."""
 COMPANY_LOOKS: Final = 60
 """So long after two owners met, in calls of `look`, another one is reckoned with."""
 
@@ -28,6 +39,7 @@ class Waiting(Protocol):
 
     def pause(self) -> None: ...
     def resume(self) -> None: ...
+    def flush(self) -> None: ...
 
 
 class Turns:
@@ -43,6 +55,7 @@ class Turns:
         self._yield_core = yield_core
         self._lines: dict[Account, deque[Waiting]] = {}
         self._has_round = False
+        self._answered: list[Waiting] | None = None  # while reports are answered
         self._company = 0
         self.last: Account | None = None
         """Who asked last; keep it by `met`."""
@@ -62,10 +75,29 @@ class Turns:
         """Say whether owners meet."""
         return self.busy < math.inf
 
-    def give_way(self) -> None:
-        """Let others run on this core, if that brings somebody's record to Kafka or its report back."""
-        if self.is_awaited():
-            self._yield_core()
+    def begin_reports(self) -> int:
+        """Return how many reports may be answered now. Call `end_reports` after them, in the same round."""
+        self._answered = []
+        if not self.has_company():
+            return REPORTS
+        self._give_way()
+        return SHARED_REPORTS
+
+    def end_reports(self) -> None:
+        """Let the answers to these reports leave."""
+        answered, self._answered = self._answered or (), None
+        for connection in answered:
+            try:
+                connection.flush()
+            except Exception:  # an outermost frame: a bug in one answer must not cost the others theirs
+                logger.exception("Bug met while answering")
+
+    def answer(self, connection: Waiting) -> None:
+        """Let a connection's answer leave: with the others of its round, or now."""
+        if self._answered is None:
+            connection.flush()
+        else:
+            self._answered.append(connection)
 
     def look(self) -> None:
         """Forget company that came long ago. Called about once a second."""
@@ -86,9 +118,9 @@ class Turns:
 
     def _round(self) -> None:
         """Read one connection of each owner, and again, until enough were read."""
-        self.give_way()
+        self._give_way()
         lines = self._lines
-        for _ in range(A_ROUND):
+        for _ in range(READS):
             account = next(iter(lines), None)
             if account is None:
                 break
@@ -100,3 +132,8 @@ class Turns:
         self._has_round = bool(lines)
         if lines:
             self._call_soon(self._round)
+
+    def _give_way(self) -> None:
+        """Let others run on this core, if that brings somebody's record to Kafka or its report back."""
+        if self.is_awaited():
+            self._yield_core()

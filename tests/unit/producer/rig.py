@@ -34,6 +34,7 @@ class Wire:
     """What a transport would be told."""
 
     written: bytearray = field(default_factory=bytearray)
+    writes: int = 0
     has_ended: bool = False
     is_closed: bool = False
     is_aborted: bool = False
@@ -42,6 +43,7 @@ class Wire:
     def write(self, data: bytes) -> None:
         assert self.is_open, "written after the end"
         self.written += data
+        self.writes += 1
 
     def write_eof(self) -> None:
         assert not self.has_ended

@@ -8,8 +8,9 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from eventstreams.producer.answers import RefusalError
-from eventstreams.producer.delivery import A_ROUND, A_SHARED_ROUND, CROWD, QUICK_MOST
+from eventstreams.producer.delivery import CROWD, QUICK_MOST
 from eventstreams.producer.lane import Seldom
+from eventstreams.producer.turns import REPORTS, SHARED_REPORTS
 from unit.producer.delivery_rig import Owner, Rig, Ticket, reached
 
 
@@ -49,9 +50,9 @@ async def test_a_bug_in_one_ticket_does_not_cost_the_others_their_report(caplog:
     await rig.close()
 
 
-@pytest.mark.parametrize(("have_met", "at_once"), [(False, A_ROUND), (True, A_SHARED_ROUND)])
+@pytest.mark.parametrize(("have_met", "at_once"), [(False, REPORTS), (True, SHARED_REPORTS)])
 async def test_a_flood_of_reports_is_answered_a_few_in_each_round_of_the_loop(have_met: bool, at_once: int) -> None:
-    rig, tickets, seen = Rig(), [Ticket() for _ in range(3 * A_ROUND)], list[int]()
+    rig, tickets, seen = Rig(), [Ticket() for _ in range(3 * REPORTS)], list[int]()
     if have_met:
         rig.meet()
 

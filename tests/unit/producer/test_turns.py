@@ -4,7 +4,7 @@ import pytest
 
 from eventstreams.core.keyring import KeyGrant, Shard
 from eventstreams.producer.connection import Connection
-from eventstreams.producer.turns import A_ROUND, BUSY, COMPANY_LOOKS
+from eventstreams.producer.turns import BUSY, COMPANY_LOOKS, READS
 from unit.producer.rig import GRANT, OTHER_KEY, Rig, Wire, post
 
 OTHER = KeyGrant(OTHER_KEY.id, OTHER_KEY.digest, "apps/other", ("orders",))
@@ -44,7 +44,7 @@ class Loop(Rig):
 
 def test_connections_of_a_busy_owner_are_read_a_few_in_each_round() -> None:
     loop = Loop()
-    made = loop.connections(BUSY + 2 * A_ROUND + 1)
+    made = loop.connections(BUSY + 2 * READS + 1)
     loop.busy(made)
 
     taken = []
@@ -54,7 +54,7 @@ def test_connections_of_a_busy_owner_are_read_a_few_in_each_round() -> None:
         taken.append(len(loop.kafka.sent) - BUSY)
         loop.round()
 
-    assert taken == [0, A_ROUND, 2 * A_ROUND, 2 * A_ROUND + 1]
+    assert taken == [0, READS, 2 * READS, 2 * READS + 1]
     assert loop.rounds == []
     assert all(wire.is_reading for _, wire in made)
 
@@ -84,7 +84,7 @@ def test_busy_owners_alternate_however_many_connections_each_has() -> None:
 
     loop.round()
 
-    assert [one.value for one in loop.kafka.sent[2 * BUSY :]] == [b"many", b"few!!"] * 2 + [b"many"] * (A_ROUND - 4)
+    assert [one.value for one in loop.kafka.sent[2 * BUSY :]] == [b"many", b"few!!"] * 2 + [b"many"] * (READS - 4)
 
 
 def test_requests_that_come_together_take_turns_too_and_stay_in_order() -> None:
@@ -151,3 +151,55 @@ def test_a_connection_that_is_retired_while_it_waits_is_closed() -> None:
 
     assert wire.has_ended
     assert len(loop.kafka.sent) == BUSY
+
+
+def test_answers_to_what_was_reported_together_leave_together_one_write_for_each_client() -> None:
+    rig = Rig()
+    clients = [rig.connect() for _ in range(3)]
+    for connection, _ in clients:
+        connection.data_received(post() * 2)
+
+    rig.endpoint.turns.begin_reports()
+    rig.kafka.confirm()
+    before = [bytes(wire.written) for _, wire in clients]
+    rig.endpoint.turns.end_reports()
+
+    assert before == [b""] * 3
+    assert [(wire.statuses, wire.writes) for _, wire in clients] == [([200, 200], 1)] * 3
+
+
+def test_a_client_that_is_lost_before_its_answer_leaves_costs_the_others_nothing() -> None:
+    rig = Rig()
+    clients = [rig.connect() for _ in range(3)]
+    for connection, _ in clients:
+        connection.data_received(post())
+
+    rig.endpoint.turns.begin_reports()
+    rig.kafka.confirm()
+    clients[1][0].connection_lost(None)
+    rig.endpoint.turns.end_reports()
+
+    assert [wire.statuses for _, wire in clients] == [[200], [], [200]]
+
+
+def test_a_bug_in_one_answer_costs_the_others_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    rig = Rig()
+    clients = [rig.connect() for _ in range(2)]
+    for connection, _ in clients:
+        connection.data_received(post())
+    clients[0][1].has_ended = True  # so that it refuses to be written to
+
+    rig.endpoint.turns.begin_reports()
+    rig.kafka.confirm()
+    rig.endpoint.turns.end_reports()
+
+    assert [wire.statuses for _, wire in clients] == [[], [200]]
+    assert "Bug met while answering" in caplog.text
+
+
+def test_an_answer_outside_a_round_of_reports_leaves_at_once() -> None:
+    rig = Rig()
+    rig.endpoint.turns.begin_reports()
+    rig.endpoint.turns.end_reports()
+
+    assert rig.talk([post("/topics/gone/records")]).statuses == [404]
