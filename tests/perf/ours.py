@@ -89,7 +89,7 @@ class NoKafka:
 
     def _settle(self) -> None:
         now = int(time.time() * 1000)
-        self._turns.begin_reports()
+        self._turns.begin_reports(gives_way=False)
         while self._tickets:
             self._offset += 1
             self._tickets.popleft().stored(0, self._offset, now)

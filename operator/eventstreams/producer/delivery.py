@@ -86,7 +86,7 @@ class Delivery:
         self._turns = turns
         self._make = make
         self._quick, self._crowd = self._lane("quick"), self._lane("crowd")
-        turns.is_awaited = lambda: self._quick.in_flight > 0
+        turns.is_awaited = lambda: 0 < self._quick.in_flight <= CROWD  # more are a crowd themselves
         self._ready_from = -math.inf
 
     def send(
@@ -180,7 +180,7 @@ class Delivery:
 
     def _lane(self, name: str) -> Lane:
         config = {**self._config, "linger.ms": _LINGER_MS[name]}
-        return Lane(self._make, config, self._loop, self._renew_failed, self._turns)
+        return Lane(self._make, config, self._loop, self._renew_failed, self._turns, gives_way=name == "crowd")
 
     def _renew_failed(self, lane: Lane) -> None:
         """Put a new producer in place of one that failed fatally, after a pause: the next may fail likewise."""

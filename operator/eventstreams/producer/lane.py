@@ -108,10 +108,13 @@ class Lane:
         loop: asyncio.AbstractEventLoop,
         failed: Callable[["Lane"], None],
         turns: Turns,
+        *,
+        gives_way: bool,
     ) -> None:
-        """Begin to connect. `failed` is told of a fatal error."""
+        """Begin to connect. `failed` is told of a fatal error; `gives_way`: its reports may wait for others'."""
         self._loop = loop
         self._turns = turns
+        self._gives_way = gives_way
         self._failed = failed
         self._reports: deque[tuple[Ticket, KafkaError | None, Message]] = deque()
         self._stale_topics: deque[str] = deque()
@@ -168,7 +171,7 @@ class Lane:
     def _settle(self) -> None:
         """Answer the oldest reports, and the rest in the next round of the loop."""
         reports = self._reports
-        for _ in range(min(self._turns.begin_reports(), len(reports))):
+        for _ in range(min(self._turns.begin_reports(gives_way=self._gives_way), len(reports))):
             ticket, error, message = reports.popleft()
             self.in_flight -= 1
             try:

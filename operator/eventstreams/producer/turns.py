@@ -3,8 +3,8 @@
 Else the loop reads all that have news before it looks again, and whoever has one request waits behind hundreds of
 another's. Owners alternate, however many connections each has. While one owner is alone nobody takes turns.
 
-The loop gives way too, to the threads of Kafka's client: where it shares its core with them it never sleeps beside a
-flood, and the kernel lets it run on for milliseconds before it lets them send one record.
+Beside a flood the loop never sleeps. Where it shares a core with the threads of Kafka's client, the kernel lets it run
+on for milliseconds before they may send one record: while somebody waits for one, it gives way in each round.
 
 Answers to records that were reported together leave together. Each write to a socket runs the kernel's whole network
 stack, and often wakes the client up; between two of them our own code is cold. One after the other, they cost a tenth
@@ -24,12 +24,14 @@ logger = logging.getLogger(__name__)
 
 BUSY: Final = 16
 """Records in flight from which an owner's connections take turns."""
-READS: Final = 4
+READS: Final = 8
 """Connections that are read in one round of the loop."""
 REPORTS: Final = 128
 """Reports that are answered in one round of the loop."""
-SHARED_REPORTS: Final = 8
-"""The same while owners meet: who has just one report is not to wait for a flood's."""
+SHARED_REPORTS: Final = 12
+"""Reports to those who send all they can, while owners meet: one who asks meanwhile is not to wait for them all."""
+FEW: Final = 4
+"""Such reports, or connections, while one who has little in flight waits for Kafka."""
 COMPANY_LOOKS: Final = 60
 """So long after two owners met, in calls of `look`, another one is reckoned with."""
 
@@ -62,7 +64,7 @@ class Turns:
         self.busy: float = math.inf
         """Records in flight from which an owner's connections take turns now."""
         self.is_awaited: Callable[[], bool] = lambda: False
-        """Whether records of owners that are no crowd are with Kafka's client; who sends them sets it."""
+        """Whether somebody who has little in flight waits for Kafka; who sends records sets it."""
 
     def met(self, account: Account) -> None:
         """Note that another owner asks than the last one."""
@@ -75,13 +77,15 @@ class Turns:
         """Say whether owners meet."""
         return self.busy < math.inf
 
-    def begin_reports(self) -> int:
-        """Return how many reports may be answered now. Call `end_reports` after them, in the same round."""
+    def begin_reports(self, *, gives_way: bool) -> int:
+        """Return how many reports may be answered now. Call `end_reports` after them, in the same round.
+
+        `gives_way`: those whose reports these are send all they can.
+        """
         self._answered = []
-        if not self.has_company():
+        if not (gives_way and self.has_company()):
             return REPORTS
-        self._give_way()
-        return SHARED_REPORTS
+        return FEW if self._has_given_way() else SHARED_REPORTS
 
     def end_reports(self) -> None:
         """Let the answers to these reports leave."""
@@ -118,9 +122,8 @@ class Turns:
 
     def _round(self) -> None:
         """Read one connection of each owner, and again, until enough were read."""
-        self._give_way()
         lines = self._lines
-        for _ in range(READS):
+        for _ in range(FEW if self._has_given_way() else READS):
             account = next(iter(lines), None)
             if account is None:
                 break
@@ -133,7 +136,9 @@ class Turns:
         if lines:
             self._call_soon(self._round)
 
-    def _give_way(self) -> None:
-        """Let others run on this core, if that brings somebody's record to Kafka or its report back."""
-        if self.is_awaited():
-            self._yield_core()
+    def _has_given_way(self) -> bool:
+        """Let others run on this core, if that brings a record to Kafka, or its report back, that is awaited."""
+        if not self.is_awaited():
+            return False
+        self._yield_core()
+        return True

@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError, KafkaException
 from eventstreams.producer.answers import RefusalError
 from eventstreams.producer.delivery import CROWD, QUICK_MOST
 from eventstreams.producer.lane import Seldom
-from eventstreams.producer.turns import REPORTS, SHARED_REPORTS
+from eventstreams.producer.turns import FEW, REPORTS, SHARED_REPORTS
 from unit.producer.delivery_rig import Owner, Rig, Ticket, reached
 
 
@@ -50,14 +50,26 @@ async def test_a_bug_in_one_ticket_does_not_cost_the_others_their_report(caplog:
     await rig.close()
 
 
-@pytest.mark.parametrize(("have_met", "at_once"), [(False, REPORTS), (True, SHARED_REPORTS)])
-async def test_a_flood_of_reports_is_answered_a_few_in_each_round_of_the_loop(have_met: bool, at_once: int) -> None:
-    rig, tickets, seen = Rig(), [Ticket() for _ in range(3 * REPORTS)], list[int]()
+@pytest.mark.parametrize(
+    ("have_met", "is_awaited", "at_once", "yields"),
+    [
+        (False, False, REPORTS, 0),
+        (False, True, REPORTS, 0),
+        (True, False, SHARED_REPORTS, 0),
+        (True, True, FEW, 1),
+    ],
+)
+async def test_a_flood_is_answered_a_few_in_each_round_and_lets_kafkas_client_run_for_others(
+    have_met: bool, is_awaited: bool, at_once: int, yields: int
+) -> None:
+    rig, tickets, seen = Rig(), [Ticket() for _ in range(3 * REPORTS)], list[tuple[int, int]]()
     if have_met:
         rig.meet()
+    if is_awaited:
+        rig.send(Ticket(), rig.delivery._quick)
 
     def look() -> None:
-        seen.append(sum(ticket.outcome is not None for ticket in tickets))
+        seen.append((sum(ticket.outcome is not None for ticket in tickets), rig.yields))
 
     tickets[0].then = lambda: asyncio.get_running_loop().call_soon(look)
     for ticket in tickets:
@@ -65,25 +77,24 @@ async def test_a_flood_of_reports_is_answered_a_few_in_each_round_of_the_loop(ha
     rig.made[1].report()
     await reached("all reports", lambda: all(ticket.outcome for ticket in tickets))
 
-    assert seen == [at_once]
+    assert seen == [(at_once, yields)]
     await rig.close()
 
 
-@pytest.mark.parametrize(("have_met", "is_awaited", "yields"), [(True, True, 1), (True, False, 0), (False, True, 0)])
-async def test_beside_a_flood_the_loop_lets_kafkas_client_run_while_it_has_anothers_record(
-    have_met: bool, is_awaited: bool, yields: int
-) -> None:
-    rig, flood = Rig(), Ticket()
-    if have_met:
-        rig.meet()
-    if is_awaited:
-        rig.send(Ticket())
-    rig.send(flood, rig.delivery._crowd)
+async def test_reports_to_those_who_are_no_flood_are_answered_together() -> None:
+    rig, tickets, seen = Rig(), [Ticket() for _ in range(3 * SHARED_REPORTS)], list[int]()
+    rig.meet()
 
-    rig.made[1].report()
-    await reached("the flood's report", lambda: flood.outcome)
+    tickets[0].then = lambda: asyncio.get_running_loop().call_soon(
+        lambda: seen.append(sum(ticket.outcome is not None for ticket in tickets))
+    )
+    for ticket in tickets:
+        rig.send(ticket, rig.delivery._quick)
+    rig.made[0].report()
+    await reached("all reports", lambda: all(ticket.outcome for ticket in tickets))
 
-    assert rig.yields == yields
+    assert seen == [len(tickets)]
+    assert rig.yields == 0
     await rig.close()
 
 

@@ -159,7 +159,7 @@ def test_answers_to_what_was_reported_together_leave_together_one_write_for_each
     for connection, _ in clients:
         connection.data_received(post() * 2)
 
-    rig.endpoint.turns.begin_reports()
+    rig.endpoint.turns.begin_reports(gives_way=False)
     rig.kafka.confirm()
     before = [bytes(wire.written) for _, wire in clients]
     rig.endpoint.turns.end_reports()
@@ -174,7 +174,7 @@ def test_a_client_that_is_lost_before_its_answer_leaves_costs_the_others_nothing
     for connection, _ in clients:
         connection.data_received(post())
 
-    rig.endpoint.turns.begin_reports()
+    rig.endpoint.turns.begin_reports(gives_way=False)
     rig.kafka.confirm()
     clients[1][0].connection_lost(None)
     rig.endpoint.turns.end_reports()
@@ -189,7 +189,7 @@ def test_a_bug_in_one_answer_costs_the_others_nothing(caplog: pytest.LogCaptureF
         connection.data_received(post())
     clients[0][1].has_ended = True  # so that it refuses to be written to
 
-    rig.endpoint.turns.begin_reports()
+    rig.endpoint.turns.begin_reports(gives_way=False)
     rig.kafka.confirm()
     rig.endpoint.turns.end_reports()
 
@@ -199,7 +199,7 @@ def test_a_bug_in_one_answer_costs_the_others_nothing(caplog: pytest.LogCaptureF
 
 def test_an_answer_outside_a_round_of_reports_leaves_at_once() -> None:
     rig = Rig()
-    rig.endpoint.turns.begin_reports()
+    rig.endpoint.turns.begin_reports(gives_way=False)
     rig.endpoint.turns.end_reports()
 
     assert rig.talk([post("/topics/gone/records")]).statuses == [404]
