@@ -6,6 +6,7 @@ The peer checks keys too, but shares its time by connections: whose they are cou
 import json
 import subprocess
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -14,10 +15,10 @@ from eventstreams.core.apikey import ApiKey
 from perf.brokers import Broker
 from perf.machine import Meter, resident_mb
 from perf.program import LOAD_CORE, BenchmarkError, environment, python
-from perf.results import Run
+from perf.results import Results, Run
 from perf.series import Guard, Pace
 from perf.servers import GRANIAN, OURS, Scene, Scheme, Server, running
-from perf.tables import BODY_BYTES, Series
+from perf.tables import BODY_BYTES, TIMES, Bar, Series
 from perf.wrk import Load, begin
 
 QUIET_RATE: Final = 100
@@ -54,6 +55,21 @@ SERVERS: Final = (OURS, GRANIAN)
 def beside(server: str, flood: Flood) -> str:
     """Return what the results call a server beside a flood."""
     return f"{server} beside {flood.name}"
+
+
+def fairness_bars(results: Results) -> Iterator[Bar]:
+    """Return a bar for each scheme: the flood that costs the quiet key most, of those without a limit."""
+    for scheme in ("http", "https"):
+        alone, *beside_floods = (
+            results.cell(Series.FAIRNESS, beside(OURS, flood), scheme, 1, BODY_BYTES)
+            for flood in FLOODS
+            if not flood.is_limited
+        )
+        p99s = [cell.p99_ms for cell in beside_floods if cell is not None]
+        if alone is not None and p99s:
+            ratio = max(p99s) / alone.p99_ms
+            name = f"p99 of a quiet key beside another's flood, {scheme.upper()}, against alone"
+            yield Bar(name, f"≤ 2{TIMES}", f"{ratio:.2f}{TIMES}", ratio <= 2)
 
 
 def measure_fairness(scene: Scene, scheme: Scheme, broker: Broker, pace: Pace, guard: Guard) -> None:

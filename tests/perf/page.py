@@ -7,7 +7,7 @@ from string import Template
 from typing import Final
 
 from perf.client import IN_FLIGHT
-from perf.fairness import ALONE, FLOODS, QUIET_RATE, SERVERS, beside
+from perf.fairness import ALONE, FLOODS, QUIET_RATE, SERVERS, beside, fairness_bars
 from perf.results import Cell, Results, Revocations, count, disturbed
 from perf.servers import OURS, PEERS
 from perf.tables import (
@@ -79,7 +79,7 @@ def summary(results: Results) -> str:
 
 
 def _bars(results: Results, revocations: Revocations | None) -> str:
-    found = [*bars(results), *(revocation_bars(revocations) if revocations else ())]
+    found = [*bars(results), *fairness_bars(results), *(revocation_bars(revocations) if revocations else ())]
     rows = [(bar.name, bar.asked, bar.measured, "met" if bar.is_met else "**missed**") for bar in found]
     return _table(("what", "asked", "measured", ""), rows)
 

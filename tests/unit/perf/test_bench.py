@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from eventstreams.producer.delivery import Delivery
-from perf.fairness import ALONE, FLOODS, beside
+from perf.fairness import ALONE, FLOODS, beside, fairness_bars
 from perf.ours import NoKafka
 from perf.page import page, summary
 from perf.producer import PAGE, RESULTS, published
@@ -136,6 +136,17 @@ def test_the_page_says_how_a_quiet_key_fares_beside_a_flood() -> None:
 
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in shown.splitlines()]
     assert ["", FLOODS[1].name, "0.30", "0.75", f"1.50{TIMES}", "20 000"] in rows
+
+
+@pytest.mark.parametrize(("p99_ms", "measured", "is_met"), [(1.0, f"2.00{TIMES}", True), (1.1, f"2.20{TIMES}", False)])
+def test_the_flood_that_costs_a_quiet_key_most_is_a_bar(p99_ms: float, measured: str, is_met: bool) -> None:
+    alone = replace(RUN, series=Series.FAIRNESS, connections=1, server=beside("ours", ALONE), p99_ms=0.5)
+    floods = (replace(alone, server=beside("ours", flood), p99_ms=p99_ms) for flood in FLOODS[1:3])
+    limited = replace(alone, server=beside("ours", FLOODS[-1]), p99_ms=5.0)
+
+    (bar,) = fairness_bars(results(alone, *floods, limited))
+
+    assert (bar.measured, bar.is_met) == (measured, is_met)
 
 
 @pytest.mark.skipif(not RESULTS.exists(), reason="no benchmark was published yet")
