@@ -5,6 +5,7 @@
     python -m perf.ours no-kafka no-auth | no-metrics | access-log    and one feature less, or more: what it costs
     python -m perf.ours watching        the cluster that BENCH_CLUSTER describes, as if this were a pod of it
     python -m perf.ours crowd=N         records in flight of one owner from which they wait for company
+    python -m perf.ours throng=N        and from which they wait longer
 
 Each replacement is one attribute, named where it is set.
 """
@@ -146,6 +147,11 @@ def crowd(records: int) -> None:
     setattr(delivery, "QUICK_MOST", max(records, delivery.QUICK_MOST))  # noqa: B010
 
 
+def throng(records: int) -> None:
+    setattr(delivery, "THRONG", records)  # noqa: B010
+
+
+BOUNDS: Final[dict[str, Callable[[int], None]]] = {"crowd": crowd, "throng": throng}
 CHANGES: Final[dict[str, Callable[[], None]]] = {
     "known-topics": known_topics,
     "watching": watching,
@@ -159,7 +165,7 @@ if __name__ == "__main__":
     for change in sys.argv[1:]:
         name, _, value = change.partition("=")
         if value:
-            crowd(int(value))
+            BOUNDS[name](int(value))
         else:
             CHANGES[name]()
     sys.exit(producer.main([]))

@@ -10,6 +10,7 @@ from perf.client import IN_FLIGHT
 from perf.fairness import ALONE, FLOODS, QUIET_RATE, SERVERS, beside, fairness_bars
 from perf.results import Cell, Results, Revocations, count, disturbed
 from perf.servers import OURS, PEERS
+from perf.sharing import SHARES, shared
 from perf.tables import (
     BODY_BYTES,
     CONNECTIONS,
@@ -30,6 +31,8 @@ _HEAD: Final = ("server", "requests/s", "±", "p50 ms", "p99 ms", "CPU µs", "RS
 
 _FAIRNESS_HEAD: Final = ("server", "the flood", "quiet p50 ms", "quiet p99 ms", "p99 is", "answers/s to the flood")
 
+_SHARING_HEAD: Final = ("server", "keys", "connections each", "requests/s", "p50 ms", "p99 ms", "CPU µs", "rate is")
+
 _PAGE: Final = Path(__file__).with_name("page.md")
 
 
@@ -48,6 +51,7 @@ def page(results: Results, revocations: Revocations | None = None) -> str:
         crowd=_crowd(results),
         quiet_rate=QUIET_RATE,
         fairness=_fairness(results),
+        sharing=_sharing(results),
         floors=_floors(results),
         in_flight=count(IN_FLIGHT),
         client=_client(results),
@@ -134,11 +138,35 @@ def _beside_floods(results: Results, server: str, scheme: str) -> Iterator[tuple
         name = ""
 
 
+def _sharing(results: Results) -> str:
+    """Return one table for each scheme: the same connections with one key, and with several."""
+    tables = []
+    for scheme in _SCHEMES:
+        rows = [row for server in SERVERS for row in _shared(results, server, scheme)]
+        if rows:
+            tables.append(f"{scheme.upper()}:\n\n{_table(_SHARING_HEAD, rows)}")
+    return "\n\n".join(tables) or "Not measured yet."
+
+
+def _shared(results: Results, server: str, scheme: str) -> Iterator[tuple[str, ...]]:
+    name, alone = NAMES[server], 0.0
+    for share in SHARES:
+        connections = share.owners * share.connections
+        cell = results.cell(Series.SHARING, shared(server, share), scheme, connections, BODY_BYTES)
+        if cell is None:
+            continue
+        alone = alone or cell.rate
+        figures = count(cell.rate), f"{cell.p50_ms:.2f}", f"{cell.p99_ms:.2f}", f"{cell.cpu_us:.1f}"
+        ratio = "" if share == SHARES[0] else f"{cell.rate / alone:.2f}{TIMES}"
+        yield name, str(share.owners), str(share.connections), *figures, ratio
+        name = ""
+
+
 def _crowd(results: Results) -> str:
     counts = sorted({run.connections for run in results.runs if run.series == Series.CROWD})
     rows = []
     for server, name in CROWD.items():
-        cells = [results.cell(Series.CROWD, server, "http", number, BODY_BYTES) for number in counts]
+        cells = [results.cell(Series.CROWD, server, "https", number, BODY_BYTES) for number in counts]
         rows.append((name, *(f"{count(cell.rate)}, {cell.p50_ms:.2f} ms" if cell else "" for cell in cells)))
     return _table(("wait", *(f"{number} connections" for number in counts)), rows) if counts else ""
 

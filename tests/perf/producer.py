@@ -32,6 +32,7 @@ from perf.program import LOAD_CORE, ROOT, SERVER_CORE, BenchmarkError
 from perf.results import LOST_LIMIT, Results, Revocations, Run
 from perf.series import ATTEMPTS, Guard, Pace, measure
 from perf.servers import OURS, PEERS, Scene, Scheme, all_running
+from perf.sharing import measure_sharing
 from perf.tables import BODY_BYTES, CROWD, FLOORS, LINGERS_MS, Series
 from perf.wrk import PACKAGES, Load, press
 
@@ -149,12 +150,13 @@ class Benchmark:
                 loads = [Load(64, size) for size in plan.sizes]
                 measure(Series.SIZES, servers, loads, plan.pace, self._guard)
         if plan.crowd_connections:
-            with all_running(tuple(CROWD), "http", scene, broker) as servers:
+            with all_running(tuple(CROWD), "https", scene, broker) as servers:
                 loads = [Load(count, BODY_BYTES) for count in plan.crowd_connections]
                 measure(Series.CROWD, servers, loads, replace(plan.pace, rounds=2), self._guard)
         if plan.fairness:
             for scheme in _SCHEMES:
                 measure_fairness(scene, scheme, broker, plan.pace, self._guard)
+                measure_sharing(scene, scheme, broker, plan.pace, self._guard)
         if plan.floors:
             measure_client(broker, LINGERS_MS, plan.pace, self._guard)
         self._memory(scene, broker)
@@ -239,7 +241,8 @@ def _merged(found: Results) -> Results:
     if found.memory:
         results.memory, results.soak = found.memory, found.soak
     else:
-        results.runs = [run for run in results.runs if run.series != Series.FAIRNESS] + found.runs
+        anew = {Series.FAIRNESS, Series.SHARING}
+        results.runs = [run for run in results.runs if run.series not in anew] + found.runs
     return results
 
 

@@ -25,6 +25,7 @@ class Series(StrEnum):
     FLOORS = "floors"
     CLIENT = "client"
     FAIRNESS = "fairness"
+    SHARING = "sharing"
 
 
 NO_KAFKA: Final = f"{OURS} no-kafka"
@@ -36,9 +37,10 @@ FEATURES: Final = {
 FLOORS: Final = (NO_KAFKA, *FEATURES)
 CROWD: Final = {
     f"{OURS} crowd=1000000": "0 ms always",
-    f"{OURS} crowd=0": "0.5 ms always",
+    f"{OURS} crowd=0 throng=1000000": "0.5 ms always",
+    f"{OURS} crowd=0 throng=0": "2 ms always",
+    f"{OURS} throng=1000000": "adaptive, 0 or 0.5 ms",
     OURS: "adaptive, as it is",
-    f"{OURS} crowd=4": "adaptive, from 4 in flight",
 }
 LINGERS_MS: Final = (0, 1, 5)
 

@@ -72,13 +72,13 @@ class Bucket:
 class Account:
     """What an owner's keys asked together, and what they have in flight. `is_limited`: `spend` has something to say."""
 
-    __slots__ = ("__weakref__", "_requests", "_size", "bytes", "crowded_until", "is_limited", "records")
+    __slots__ = ("__weakref__", "_requests", "_size", "bytes", "crowd", "crowded_until", "is_limited", "records")
 
     def __init__(self) -> None:
         self.records = self.bytes = 0
         """In flight; kept by `Window`."""
-        self.crowded_until = 0.0
-        """Until when its records are sent as a crowd's; kept by `Delivery`."""
+        self.crowd, self.crowded_until = 0, 0.0
+        """How large a crowd its records are, and until when at least; kept by `Delivery`."""
         self.is_limited = False
         self._requests: Bucket | None = None
         self._size: Bucket | None = None

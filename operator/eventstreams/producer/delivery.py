@@ -1,8 +1,8 @@
-"""Records to Kafka: two idempotent producers with acks=all, behind one `send`.
+"""Records to Kafka: three idempotent producers with acks=all, behind one `send`.
 
-They (lanes) share the work: one sends at once, for a few records in flight, and one waits 0.5 ms for company; a lone
-client gets 0.3 ms instead of 1.4, a crowd keeps its throughput. A producer that failed fatally is replaced, and so is
-one whose trusted CA changed.
+They (lanes) share the work: one sends at once, for a few records in flight; one waits 0.5 ms for company, and one 2 ms,
+for who has so much in flight that this is little beside its turn. A lone client gets 0.3 ms instead of 1.4, a crowd
+keeps its throughput. A producer that failed fatally is replaced, and so is one whose trusted CA changed.
 """
 
 import asyncio
@@ -22,13 +22,19 @@ from eventstreams.producer.turns import Turns
 CROWD: Final = 16
 """Records in flight of one owner from which waiting for company pays: it then costs half the CPU, and no more time."""
 
+THRONG: Final = 128
+"""The same for waiting longer: batches of a few records wake Kafka's threads as often as ones of many."""
+
+THRONG_BYTES: Final = 524_288
+"""In flight of a crowd, from which it waits longer too: large records take longer to read, so fewer come in 0.5 ms."""
+
 CALM_SECONDS: Final = 0.02
 """So long after it was a crowd an owner still is one: else the first records after each batch would go one by one."""
 
 QUICK_MOST: Final = 64
 """Records in flight of many owners that the lane without waiting takes: beyond, they are a crowd together."""
 
-_LINGER_MS: Final = {"quick": 0, "crowd": 0.5}
+_LINGER_MS: Final = (0, 0.5, 2)  # of the lanes, by how crowded an owner is
 _RENEW_SECONDS: Final = 1.0
 _PROOF_SECONDS: Final = 3.0  # after one that failed young a client is ready at this age: else it would come and go
 _STUCK_SECONDS: Final = 30.0
@@ -51,9 +57,14 @@ _NOT_STORED: Final[Mapping[int, tuple[int, str]]] = {
 
 
 class Owner(Protocol):
-    """Whose records are sent: how many are in flight, this one included, and until when they are a crowd."""
+    """Whose records are sent: how many are in flight, and bytes of them, this one included.
+
+    `crowd` is the number of the lane that they need, until `crowded_until` at least.
+    """
 
     records: int
+    bytes: int
+    crowd: int
     crowded_until: float
 
 
@@ -85,8 +96,8 @@ class Delivery:
         self._loop = loop
         self._turns = turns
         self._make = make
-        self._quick, self._crowd = self._lane("quick"), self._lane("crowd")
-        turns.is_awaited = lambda: 0 < self._quick.in_flight <= CROWD  # more are a crowd themselves
+        self._lanes = [self._lane(number) for number in range(len(_LINGER_MS))]
+        turns.is_awaited = lambda: 0 < self._lanes[0].in_flight <= CROWD  # more are a crowd themselves
         self._ready_from = -math.inf
 
     def send(
@@ -98,7 +109,7 @@ class Delivery:
         was not queued; `ticket` is then told nothing.
         """
         if lane is None or lane.has_failed:
-            lane = self._crowd if self._is_crowd(owner) else self._quick
+            lane = self._lanes[self._crowd(owner)]
         if lane.has_failed:
             raise unavailable("Kafka's client is being renewed")
         try:
@@ -109,13 +120,20 @@ class Delivery:
             raise self._not_queued(error.args[0], topic, lane) from None
         return lane
 
-    def _is_crowd(self, owner: Owner) -> bool:
-        """Tell whether the owner's records are many enough to wait for each other, now or a moment ago."""
+    def _crowd(self, owner: Owner) -> int:
+        """Return the lane for how many records the owner has in flight now, or had a moment ago if that was more."""
+        records = owner.records
+        if records <= CROWD:
+            crowd = 0
+        elif records <= THRONG and owner.bytes < THRONG_BYTES:
+            crowd = 1
+        else:
+            crowd = 2
         now = self._loop.time()
-        if owner.records > CROWD:
-            owner.crowded_until = now + CALM_SECONDS
-            return True
-        return now < owner.crowded_until or self._quick.in_flight >= QUICK_MOST
+        if crowd < owner.crowd and now < owner.crowded_until:
+            return owner.crowd
+        owner.crowd, owner.crowded_until = crowd, now + CALM_SECONDS
+        return crowd or int(self._lanes[0].in_flight >= QUICK_MOST)
 
     def _not_queued(self, error: KafkaError, topic: str, lane: Lane) -> RefusalError:
         if error.fatal() or error.code() == KafkaError._FATAL:  # noqa: SLF001  librdkafka's name
@@ -127,60 +145,60 @@ class Delivery:
         return unavailable("Kafka's client does not take the record")
 
     def refresh(self, topic: str) -> None:
-        """Have both producers learn a topic anew: it has changed."""
-        self._quick.refresh(topic)
-        self._crowd.refresh(topic)
+        """Have all producers learn a topic anew: it has changed."""
+        for lane in self._lanes:
+            lane.refresh(topic)
 
     def use_credentials(self, username: str, password: str) -> None:
         """Log in to Kafka with these from the next connection on, here and in lanes to come."""
         self._config = {**self._config, "sasl.username": username, "sasl.password": password}
-        for lane in (self._quick, self._crowd):
+        for lane in self._lanes:
             lane.use_credentials(username, password)
 
     def renew(self) -> None:
-        """Replace both producers, as for a changed CA; what is in flight is finished by the old ones.
+        """Replace all producers, as for a changed CA; what is in flight is finished by the old ones.
 
-        Raises KafkaException when none can be made; the old ones stay.
+        Raises KafkaException when one cannot be made; the old ones stay.
         """
-        old, quick = (self._quick, self._crowd), self._lane("quick")
+        new: list[Lane] = []
         try:
-            crowd = self._lane("crowd")
+            for number in range(len(_LINGER_MS)):
+                new.append(self._lane(number))  # noqa: PERF401  those before one that fails are to be ended
         except KafkaException:
-            quick.retire(give_up=False)
+            old = new
             raise
-        self._quick, self._crowd = quick, crowd
-        for lane in old:
-            lane.retire(give_up=False)
+        else:
+            old, self._lanes = self._lanes, new
+        finally:
+            for lane in old:
+                lane.retire(give_up=False)
 
     @property
     def in_flight(self) -> int:
         """Records that Kafka has not confirmed yet."""
-        return self._quick.in_flight + self._crowd.in_flight
+        return sum(lane.in_flight for lane in self._lanes)
 
     @property
     def is_ready(self) -> bool:
-        """Whether both producers are connected and sound."""
-        return self._loop.time() >= self._ready_from and all(
-            lane.is_warm and not lane.has_failed for lane in (self._quick, self._crowd)
-        )
+        """Whether all producers are connected and sound."""
+        is_sound = all(lane.is_warm and not lane.has_failed for lane in self._lanes)
+        return is_sound and self._loop.time() >= self._ready_from
 
     @property
     def is_stuck(self) -> bool:
         """Whether a thread that takes Kafka's reports does not come round any more."""
-        oldest = min(self._quick.polled_at, self._crowd.polled_at)
-        return time.monotonic() - oldest > _STUCK_SECONDS
+        return time.monotonic() - min(lane.polled_at for lane in self._lanes) > _STUCK_SECONDS
 
     async def close(self, seconds: float) -> bool:
-        """Flush: end both lanes when all is reported. What `seconds` do not suffice for is given up: False."""
-        lanes = (self._quick, self._crowd)
-        for lane in lanes:
+        """Flush: end the lanes when all is reported. What `seconds` do not suffice for is given up: False."""
+        for lane in self._lanes:
             lane.retire(give_up=False)
-        ended = [await self._loop.run_in_executor(None, lane.join, seconds) for lane in lanes]
+        ended = [await self._loop.run_in_executor(None, lane.join, seconds) for lane in self._lanes]
         return all(ended)
 
-    def _lane(self, name: str) -> Lane:
-        config = {**self._config, "linger.ms": _LINGER_MS[name]}
-        return Lane(self._make, config, self._loop, self._renew_failed, self._turns, gives_way=name == "crowd")
+    def _lane(self, number: int) -> Lane:
+        config = {**self._config, "linger.ms": _LINGER_MS[number]}
+        return Lane(self._make, config, self._loop, self._renew_failed, self._turns, gives_way=number > 0)
 
     def _renew_failed(self, lane: Lane) -> None:
         """Put a new producer in place of one that failed fatally, after a pause: the next may fail likewise."""
@@ -191,10 +209,9 @@ class Delivery:
     def _replace(self, lane: Lane) -> None:
         lane.retire(give_up=True)
         try:
-            if lane is self._quick:
-                self._quick = self._lane("quick")
-            elif lane is self._crowd:
-                self._crowd = self._lane("crowd")
+            if lane in self._lanes:  # else all were renewed meanwhile
+                number = self._lanes.index(lane)
+                self._lanes[number] = self._lane(number)
         except KafkaException as error:
             kafka_logger.warning("No new client of Kafka can be made", extra={"error": str(error)})
             self._loop.call_later(_RENEW_SECONDS, self._replace, lane)

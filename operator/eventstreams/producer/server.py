@@ -1,6 +1,6 @@
 """The process: its parts, its ports, its reloads and its end.
 
-Start: listen at once, be ready when the keyring is whole, Kafka answers and both producers are connected. End, on
+Start: listen at once, be ready when the keyring is whole, Kafka answers and all producers are connected. End, on
 SIGTERM or SIGINT: unready at once and every answer the last of its connection, while the endpoint is withdrawn; then
 listen no more, finish what is in flight, flush, exit 0.
 """

@@ -125,6 +125,8 @@ class Ticket:
 @dataclass
 class Owner:
     records: int = 0
+    bytes: int = 0
+    crowd: int = 0
     crowded_until: float = 0.0
 
 

@@ -8,7 +8,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from eventstreams.producer.answers import RefusalError
-from eventstreams.producer.delivery import CROWD, QUICK_MOST
+from eventstreams.producer.delivery import CROWD, QUICK_MOST, THRONG, THRONG_BYTES
 from eventstreams.producer.lane import Seldom
 from eventstreams.producer.turns import FEW, REPORTS, SHARED_REPORTS
 from unit.producer.delivery_rig import Owner, Rig, Ticket, reached
@@ -66,14 +66,14 @@ async def test_a_flood_is_answered_a_few_in_each_round_and_lets_kafkas_client_ru
     if have_met:
         rig.meet()
     if is_awaited:
-        rig.send(Ticket(), rig.delivery._quick)
+        rig.send(Ticket(), rig.delivery._lanes[0])
 
     def look() -> None:
         seen.append((sum(ticket.outcome is not None for ticket in tickets), rig.yields))
 
     tickets[0].then = lambda: asyncio.get_running_loop().call_soon(look)
     for ticket in tickets:
-        rig.send(ticket, rig.delivery._crowd)
+        rig.send(ticket, rig.delivery._lanes[1])
     rig.made[1].report()
     await reached("all reports", lambda: all(ticket.outcome for ticket in tickets))
 
@@ -89,7 +89,7 @@ async def test_reports_to_those_who_are_no_flood_are_answered_together() -> None
         lambda: seen.append(sum(ticket.outcome is not None for ticket in tickets))
     )
     for ticket in tickets:
-        rig.send(ticket, rig.delivery._quick)
+        rig.send(ticket, rig.delivery._lanes[0])
     rig.made[0].report()
     await reached("all reports", lambda: all(ticket.outcome for ticket in tickets))
 
@@ -98,15 +98,23 @@ async def test_reports_to_those_who_are_no_flood_are_answered_together() -> None
     await rig.close()
 
 
-async def test_a_few_records_go_at_once_and_a_crowd_waits_for_company() -> None:
+async def test_a_few_records_go_at_once_a_crowd_waits_for_company_and_a_throng_for_more() -> None:
     rig = Rig()
-    for _ in range(CROWD + 3):
+    for _ in range(THRONG + 3):
         rig.send(Ticket())
 
-    quick, crowd = rig.made
+    assert [producer.config["linger.ms"] for producer in rig.made] == [0, 0.5, 2]
+    assert [len(producer) for producer in rig.made] == [CROWD, THRONG - CROWD, 3]
+    await rig.close()
 
-    assert (quick.config["linger.ms"], crowd.config["linger.ms"]) == (0, 0.5)
-    assert (len(quick), len(crowd)) == (CROWD, 3)
+
+@pytest.mark.parametrize(("records", "lane"), [(CROWD - 1, 0), (CROWD, 2)])
+async def test_a_crowd_of_large_records_waits_as_a_throng_does_and_a_few_do_not(records: int, lane: int) -> None:
+    rig = Rig()
+    rig.owner.records, rig.owner.bytes = records, THRONG_BYTES
+    rig.send(Ticket())
+
+    assert [len(producer) for producer in rig.made] == [number == lane for number in range(3)]
     await rig.close()
 
 
@@ -116,13 +124,13 @@ async def test_what_was_a_crowd_a_moment_ago_still_waits_for_company() -> None:
     rig.send(Ticket())
     rig.owner.records = 0
     rig.send(Ticket())
-    assert [len(producer) for producer in rig.made] == [0, 2]
+    assert [len(producer) for producer in rig.made] == [0, 2, 0]
     assert rig.owner.crowded_until > loop.time()
 
     rig.owner.crowded_until = loop.time()
     rig.send(Ticket())
 
-    assert [len(producer) for producer in rig.made] == [1, 2]
+    assert [len(producer) for producer in rig.made] == [1, 2, 0]
     await rig.close()
 
 
@@ -130,7 +138,7 @@ async def test_a_crowd_of_one_owner_is_no_crowd_of_another_until_there_are_many_
     rig = Rig()
     for _ in range(CROWD + 3):
         rig.send(Ticket())
-    quick, crowd = rig.made
+    quick, crowd, _ = rig.made
     assert (len(quick), len(crowd)) == (CROWD, 3)
 
     for _ in range(QUICK_MOST):
@@ -162,7 +170,7 @@ async def test_a_full_queue_is_refused_as_not_stored() -> None:
 
 
 @pytest.mark.parametrize("error", [KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION])
-async def test_a_topic_of_which_one_client_believes_what_is_past_is_learnt_anew_by_both(error: int) -> None:
+async def test_a_topic_of_which_one_client_believes_what_is_past_is_learnt_anew_by_all(error: int) -> None:
     rig = Rig()
     await reached("warm clients", lambda: rig.delivery.is_ready)
     rig.made[0].raises = KafkaException(KafkaError(error))

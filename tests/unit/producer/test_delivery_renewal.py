@@ -25,7 +25,7 @@ async def test_a_fatal_error_makes_a_new_client_and_refuses_meanwhile() -> None:
     await reached("unreadiness", lambda: not rig.delivery.is_ready)
     with pytest.raises(RefusalError, match="renewed; not stored"):
         rig.send(Ticket())
-    await reached("readiness with a third client", lambda: len(rig.made) == 3 and rig.delivery.is_ready)
+    await reached("readiness with a fourth client", lambda: len(rig.made) == 4 and rig.delivery.is_ready)
 
     assert rig.made[0].is_purged
     await reached("the report of what was in flight", lambda: ticket.outcome == "_PURGE_INFLIGHT")
@@ -50,7 +50,7 @@ async def test_a_new_client_that_cannot_be_made_is_tried_again() -> None:
 
     rig.made[1].fail_fatally()
 
-    await reached("readiness with a third client", lambda: len(rig.made) == 3 and rig.delivery.is_ready)
+    await reached("readiness with a fourth client", lambda: len(rig.made) == 4 and rig.delivery.is_ready)
     await rig.close()
 
 
@@ -60,12 +60,12 @@ async def test_after_a_client_that_failed_young_the_next_is_ready_when_it_has_gr
     monkeypatch.setattr("eventstreams.producer.delivery._PROOF_SECONDS", 60.0)
     rig = Rig()
     await reached("warm clients", lambda: rig.delivery.is_ready)
-    rig.delivery._quick.made_at -= 100
+    rig.delivery._lanes[0].made_at -= 100
     rig.made[0].fail_fatally()
-    await reached("readiness with a third client, at once", lambda: len(rig.made) == 3 and rig.delivery.is_ready)
+    await reached("readiness with a fourth client, at once", lambda: len(rig.made) == 4 and rig.delivery.is_ready)
 
-    rig.made[2].fail_fatally()
-    await reached("a fourth client, warm", lambda: len(rig.made) == 4 and rig.delivery._quick.is_warm)
+    rig.made[3].fail_fatally()
+    await reached("a fifth client, warm", lambda: len(rig.made) == 5 and rig.delivery._lanes[0].is_warm)
 
     assert not rig.delivery.is_ready
     await rig.close()
@@ -77,8 +77,8 @@ async def test_new_credentials_reach_the_clients_and_those_to_come() -> None:
     rig.delivery.use_credentials("b", "secret")
     rig.delivery.renew()
 
-    assert [one.credentials for one in rig.made[:2]] == [("b", "secret")] * 2
-    assert [one.config["sasl.username"] for one in rig.made[2:]] == ["b", "b"]
+    assert [one.credentials for one in rig.made[:3]] == [("b", "secret")] * 3
+    assert [one.config["sasl.username"] for one in rig.made[3:]] == ["b"] * 3
     await rig.close()
 
 
@@ -94,14 +94,14 @@ async def test_renewed_clients_finish_what_they_have_in_flight() -> None:
     await rig.close()
 
 
-async def test_a_client_is_not_left_behind_when_its_fellow_cannot_be_made() -> None:
+async def test_a_client_is_not_left_behind_when_a_fellow_cannot_be_made() -> None:
     rig = Rig()
-    rig.makes = [True, False]
+    rig.makes = [True, True, False]
     threads = threading.active_count()
 
     with pytest.raises(KafkaException, match="no such CA"):
         rig.delivery.renew()
 
-    await reached("the end of the first one's thread", lambda: threading.active_count() == threads)
+    await reached("the end of the new ones' threads", lambda: threading.active_count() == threads)
     assert rig.send(Ticket())._producer is rig.made[0], "the old clients stay"
     await rig.close()
