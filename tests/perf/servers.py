@@ -28,7 +28,7 @@ PEERS: Final = (GRANIAN, UVICORN)
 CLUSTER_VARIABLE: Final = "BENCH_CLUSTER"
 PATH: Final = f"/topics/{TOPIC}/records"
 
-# What ours gives its own: nothing lost, in order, half a millisecond for company.
+# What ours gives its own: nothing lost, in order. Half a millisecond for company, as ours at 64 connections.
 _PEER_PRODUCER: Final = {
     "acks": "all",
     "enable.idempotence": True,

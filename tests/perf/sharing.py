@@ -71,6 +71,7 @@ def _once(server: Server, share: Share, keys: Sequence[ApiKey], pace: Pace, numb
         resident_mb=round(resident_mb(server.program.pid), 1),
         steal=round(window.steal, 4),
         foreign=round(window.foreign, 4),
+        broken=sum(reply.broken for reply in replies),
     )
 
 

@@ -108,7 +108,7 @@ class Delivery:
         `owner` is whose record it is: the crowd of another is no crowd of its own. Raises RefusalError when the record
         was not queued; `ticket` is then told nothing.
         """
-        if lane is None or lane.has_failed:
+        if lane is None or lane.has_failed or lane.has_ended:
             lane = self._lanes[self._crowd(owner)]
         if lane.has_failed:
             raise unavailable("Kafka's client is being renewed")
@@ -161,13 +161,10 @@ class Delivery:
         Raises KafkaException when one cannot be made; the old ones stay.
         """
         new: list[Lane] = []
+        old = new
         try:
             for number in range(len(_LINGER_MS)):
                 new.append(self._lane(number))  # noqa: PERF401  those before one that fails are to be ended
-        except KafkaException:
-            old = new
-            raise
-        else:
             old, self._lanes = self._lanes, new
         finally:
             for lane in old:
@@ -193,8 +190,8 @@ class Delivery:
         """Flush: end the lanes when all is reported. What `seconds` do not suffice for is given up: False."""
         for lane in self._lanes:
             lane.retire(give_up=False)
-        ended = [await self._loop.run_in_executor(None, lane.join, seconds) for lane in self._lanes]
-        return all(ended)
+        joins = [self._loop.run_in_executor(None, lane.join, seconds) for lane in self._lanes]
+        return all(await asyncio.gather(*joins))
 
     def _lane(self, number: int) -> Lane:
         config = {**self._config, "linger.ms": _LINGER_MS[number]}
@@ -208,10 +205,11 @@ class Delivery:
 
     def _replace(self, lane: Lane) -> None:
         lane.retire(give_up=True)
+        if lane not in self._lanes:  # all were renewed meanwhile
+            return
+        number = self._lanes.index(lane)
         try:
-            if lane in self._lanes:  # else all were renewed meanwhile
-                number = self._lanes.index(lane)
-                self._lanes[number] = self._lane(number)
+            self._lanes[number] = self._lane(number)
         except KafkaException as error:
             kafka_logger.warning("No new client of Kafka can be made", extra={"error": str(error)})
             self._loop.call_later(_RENEW_SECONDS, self._replace, lane)

@@ -87,7 +87,6 @@ class KafkaProducer(Protocol):
     def purge(self) -> None: ...
     def list_topics(self, topic: str | None = None, timeout: float = -1) -> object: ...
     def set_sasl_credentials(self, username: str, password: str) -> None: ...
-    def __len__(self) -> int: ...
 
 
 MakeProducer = Callable[[Config], KafkaProducer]
@@ -159,6 +158,11 @@ class Lane:
         if give_up:
             self._producer.purge()
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it is retired and all is reported: nobody would hear of a record sent now."""
+        return self._is_retired and self.in_flight == 0
+
     def join(self, seconds: float) -> bool:
         """Wait for the end of a retired lane; blocks. False when it takes longer."""
         self._thread.join(seconds)
@@ -191,7 +195,7 @@ class Lane:
     # in the lane's thread
 
     def _poll(self) -> None:
-        while not (self._is_retired and len(self._producer) == 0):
+        while not self.has_ended:  # `in_flight` is the loop's: what it still may send to is polled
             if not self.is_warm:
                 self._warm()
             elif self._stale_topics:

@@ -1,7 +1,7 @@
 """Who sent a record, by the brokers' files: producer ID and epoch, of which no consumer is told."""
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from confluent_kafka import Message
@@ -31,14 +31,15 @@ class Senders:
                     for offset, sender in _read(segment.read_bytes()):
                         self._by_place[int(partition), offset] = sender
 
-    def are_repetitions(self, copies: Iterable[Message]) -> bool:
-        """Tell whether one client stored all copies of a record, each under an epoch of its own.
+    def are_repetitions(self, copies: Sequence[Message]) -> bool:
+        """Tell whether they are one record of one client, stored under several epochs: its time is the same.
 
-        librdkafka does: it begins a new epoch when a record times out, and sends anew what was under way
+        librdkafka does that: it begins a new epoch when a record times out, and sends anew what was under way
         (https://github.com/confluentinc/librdkafka/issues/4953).
         """
         senders = [self._by_place[copy.partition(), copy.offset()] for copy in copies]  # type: ignore[index]  # set on success
-        return len({sender.producer for sender in senders}) == 1 and len(set(senders)) == len(senders)
+        is_one = len({(sender.producer, copy.timestamp()) for sender, copy in zip(senders, copies, strict=True)}) == 1
+        return is_one and len(set(senders)) == len(senders)
 
 
 def _read(segment: bytes) -> Iterator[tuple[int, Sender]]:

@@ -71,9 +71,12 @@ async def test_a_record_under_way_while_another_times_out_may_be_stored_twice_by
     hasty: ProducerProcess, fragile_kafka: LocalKafka, key: ApiKey
 ) -> None:
     topic = make_topic(fragile_kafka, partitions=1)
-    assert await produced(hasty, topic, key) == 200
+
+    async def is_connected() -> bool:
+        return await produced(hasty, topic, key) == 200
 
     async def is_stored_twice(body: bytes) -> bool:
+        await eventually(is_connected, "a stored record")
         with hanging(fragile_kafka, 1):
             other = asyncio.create_task(produced(hasty, topic, key))
             await asyncio.sleep(1.3)  # of the 1.5 s that Kafka's client has for it

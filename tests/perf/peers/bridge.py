@@ -1,6 +1,6 @@
 """What both peers share: the key's right to a topic, the way to Kafka and back, the answer.
 
-The same producer as ours (idempotent, acks=all, linger 1 ms) and the same bridge: a thread polls, the reports of one
+The same producer as ours (idempotent, acks=all, linger 0.5 ms) and the same bridge: a thread polls, the reports of one
 poll wake the event loop once. What differs is the server, and a future per request.
 """
 

@@ -13,6 +13,7 @@ from perf.page import page, summary
 from perf.producer import PAGE, RESULTS, published
 from perf.results import Memory, Results, Revocations, Revoked, Run, Soak
 from perf.series import ATTEMPTS, Guard
+from perf.sharing import SHARES, shared
 from perf.tables import TIMES, Bar, Series, bars, revocation_bars
 from perf.wrk import parse
 
@@ -136,6 +137,16 @@ def test_the_page_says_how_a_quiet_key_fares_beside_a_flood() -> None:
 
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in shown.splitlines()]
     assert ["", FLOODS[1].name, "0.30", "0.75", f"1.50{TIMES}", "20 000"] in rows
+
+
+def test_the_page_says_what_several_keys_get_together() -> None:
+    one = replace(RUN, series=Series.SHARING, connections=64, server=shared("ours", SHARES[0]), rate=1000)
+    two = replace(one, server=shared("ours", SHARES[1]), rate=900, p50_ms=0.3, p99_ms=0.75, cpu_us=50)
+
+    shown = page(results(one, two))
+
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in shown.splitlines()]
+    assert ["", "2", "32", "900", "0.30", "0.75", "50.0", f"0.90{TIMES}"] in rows
 
 
 @pytest.mark.parametrize(("p99_ms", "measured", "is_met"), [(1.0, f"2.00{TIMES}", True), (1.1, f"2.20{TIMES}", False)])

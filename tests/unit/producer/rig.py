@@ -164,6 +164,7 @@ class Rig:
         self.tally = Tally()
         self.window = Window(records=window_records, size=10_000_000, clock=lambda: self.now)
         self.rounds: list[Callable[[], None]] = []
+        self.turns = Turns(self.rounds.append)
         self.calls: list[tuple[float, Callable[[], None]]] = []
         self.keys = Keys(lambda: self.wall, shards=1)
         self.keys.replace(0, Shard(1, (GRANT,)))
@@ -176,7 +177,7 @@ class Rig:
             sender=self.kafka,
             window=self.window,
             call_later=self.call_later,
-            turns=Turns(self.rounds.append),
+            turns=self.turns,
             health=self.process,
             pages=_pages(limits),
         )

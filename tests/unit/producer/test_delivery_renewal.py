@@ -94,6 +94,21 @@ async def test_renewed_clients_finish_what_they_have_in_flight() -> None:
     await rig.close()
 
 
+async def test_a_connection_goes_on_with_its_old_client_until_all_there_is_reported() -> None:
+    rig, tickets = Rig(), [Ticket(), Ticket()]
+    lane = rig.send(tickets[0])
+    rig.delivery.renew()
+
+    rig.made[0].report()
+    assert not lane.join(0.2), "the loop has not taken the report yet"
+    assert rig.send(tickets[1], lane) is lane
+    rig.made[0].report()
+    await reached("both reports", lambda: all(ticket.outcome for ticket in tickets))
+
+    assert rig.send(Ticket(), lane)._producer is rig.made[3]
+    await rig.close()
+
+
 async def test_a_client_is_not_left_behind_when_a_fellow_cannot_be_made() -> None:
     rig = Rig()
     rig.makes = [True, True, False]

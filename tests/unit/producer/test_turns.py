@@ -4,7 +4,7 @@ import pytest
 
 from eventstreams.core.keyring import KeyGrant, Shard
 from eventstreams.producer.connection import Connection
-from eventstreams.producer.turns import BUSY, COMPANY_LOOKS, READS
+from eventstreams.producer.turns import BUSY, COMPANY_LOOKS, FEW, READS
 from unit.producer.rig import GRANT, OTHER_KEY, Rig, Wire, post
 
 OTHER = KeyGrant(OTHER_KEY.id, OTHER_KEY.digest, "apps/other", ("orders",))
@@ -57,6 +57,22 @@ def test_connections_of_a_busy_owner_are_read_a_few_in_each_round() -> None:
     assert taken == [0, READS, 2 * READS, 2 * READS + 1]
     assert loop.rounds == []
     assert all(wire.is_reading for _, wire in made)
+
+
+def test_fewer_are_read_while_one_who_has_little_in_flight_waits_for_kafka() -> None:
+    loop = Loop()
+    made = loop.connections(BUSY + 3 * FEW)
+    loop.busy(made)
+    loop.turns.is_awaited = lambda: True
+
+    taken = []
+    for connection, _ in made[BUSY:]:
+        connection.data_received(post())
+    for _ in range(4):
+        taken.append(len(loop.kafka.sent) - BUSY)
+        loop.round()
+
+    assert taken == [0, FEW, 2 * FEW, 3 * FEW]
 
 
 def test_who_has_little_in_flight_waits_for_nobody() -> None:
