@@ -72,10 +72,20 @@ class Bucket:
 class Account:
     """What an owner's keys asked together, and what they have in flight. `is_limited`: `spend` has something to say."""
 
-    __slots__ = ("__weakref__", "_requests", "_size", "bytes", "crowd", "crowded_until", "is_limited", "records")
+    __slots__ = (
+        "__weakref__",
+        "_requests",
+        "_size",
+        "bytes",
+        "crowd",
+        "crowded_until",
+        "is_limited",
+        "records",
+        "requests",
+    )
 
     def __init__(self) -> None:
-        self.records = self.bytes = 0
+        self.requests = self.records = self.bytes = 0
         """In flight; kept by `Window`."""
         self.crowd, self.crowded_until = 0, 0.0
         """How large a crowd its records are, and until when at least; kept by `Delivery`."""
@@ -150,16 +160,18 @@ class Window:
         return self._sizes[1] - self._free_bytes
 
     def take(self, account: Account, records: int, size: int) -> None:
-        """Count records that go to Kafka. Raises LaterError 503, having counted nothing."""
+        """Count a request whose records go to Kafka. Raises LaterError 503, having counted nothing."""
         if account.records >= self._free or account.bytes >= self._free_bytes:
             raise self._full()
+        account.requests += 1
         account.records += records
         account.bytes += size
         self._free -= records
         self._free_bytes -= size
 
     def give(self, account: Account, records: int, size: int) -> None:
-        """Give back what Kafka has confirmed, or never got."""
+        """Give back what a request took, once Kafka has confirmed it, or never got it."""
+        account.requests -= 1
         account.records -= records
         account.bytes -= size
         self._free += records

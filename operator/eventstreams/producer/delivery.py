@@ -57,11 +57,12 @@ _NOT_STORED: Final[Mapping[int, tuple[int, str]]] = {
 
 
 class Owner(Protocol):
-    """Whose records are sent: how many are in flight, and bytes of them, this one included.
+    """Whose records are sent: how many are in flight, in bytes and in requests too, this one included.
 
     `crowd` is the number of the lane that they need, until `crowded_until` at least.
     """
 
+    requests: int
     records: int
     bytes: int
     crowd: int
@@ -125,8 +126,8 @@ class Delivery:
         records = owner.records
         if records <= CROWD:
             crowd = 0
-        elif records <= THRONG and owner.bytes < THRONG_BYTES:
-            crowd = 1
+        elif owner.requests <= CROWD or (records <= THRONG and owner.bytes < THRONG_BYTES):
+            crowd = 1  # few requests of many records are no sign of company to come
         else:
             crowd = 2
         now = self._loop.time()

@@ -124,6 +124,7 @@ class Ticket:
 
 @dataclass
 class Owner:
+    requests: int = 0
     records: int = 0
     bytes: int = 0
     crowd: int = 0
@@ -154,6 +155,7 @@ class Rig:
 
     def send(self, ticket: Ticket, lane: Any = None, owner: Owner | None = None) -> Any:
         owner = owner or self.owner
+        owner.requests += 1
         owner.records += 1
         return self.delivery.send("orders", b"v", Attributes(), ticket, lane, owner)
 

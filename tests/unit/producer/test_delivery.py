@@ -108,10 +108,22 @@ async def test_a_few_records_go_at_once_a_crowd_waits_for_company_and_a_throng_f
     await rig.close()
 
 
-@pytest.mark.parametrize(("records", "lane"), [(CROWD - 1, 0), (CROWD, 2)])
-async def test_a_crowd_of_large_records_waits_as_a_throng_does_and_a_few_do_not(records: int, lane: int) -> None:
+@pytest.mark.parametrize(
+    ("requests", "records", "size", "lane"),
+    [
+        (CROWD - 1, CROWD - 1, THRONG_BYTES, 0),
+        (CROWD, CROWD, THRONG_BYTES, 2),
+        (CROWD, CROWD, THRONG_BYTES - 1, 1),
+        (CROWD, THRONG, 0, 2),
+        (0, THRONG, THRONG_BYTES, 1),
+    ],
+    ids=["few large", "many large", "many not so large", "a throng", "one request of many records"],
+)
+async def test_how_long_a_record_waits_depends_on_what_its_owner_has_in_flight(
+    requests: int, records: int, size: int, lane: int
+) -> None:
     rig = Rig()
-    rig.owner.records, rig.owner.bytes = records, THRONG_BYTES
+    rig.owner.requests, rig.owner.records, rig.owner.bytes = requests, records, size
     rig.send(Ticket())
 
     assert [len(producer) for producer in rig.made] == [number == lane for number in range(3)]
