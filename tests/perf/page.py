@@ -1,6 +1,6 @@
 """Renders docs/performance.md from results: nothing in it is typed by hand."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from statistics import median
 from string import Template
@@ -33,6 +33,9 @@ _FAIRNESS_HEAD: Final = ("server", "the flood", "quiet p50 ms", "quiet p99 ms", 
 
 _SHARING_HEAD: Final = ("server", "keys", "connections each", "requests/s", "p50 ms", "p99 ms", "CPU µs", "rate is")
 
+RowsOf = Callable[[Results, str, str], Iterator[tuple[str, ...]]]
+"""Gives the rows of a server and a scheme."""
+
 _PAGE: Final = Path(__file__).with_name("page.md")
 
 
@@ -50,8 +53,8 @@ def page(results: Results, revocations: Revocations | None = None) -> str:
         real=_by_load(results, Series.KAFKA, "connections"),
         crowd=_crowd(results),
         quiet_rate=QUIET_RATE,
-        fairness=_fairness(results),
-        sharing=_sharing(results),
+        fairness=_by_scheme(_FAIRNESS_HEAD, results, _beside_floods),
+        sharing=_by_scheme(_SHARING_HEAD, results, _shared),
         floors=_floors(results),
         in_flight=count(IN_FLIGHT),
         client=_client(results),
@@ -113,17 +116,18 @@ def _figures(cell: Cell) -> tuple[str, ...]:
     return count(cell.rate), f"{cell.spread:.0%}", *latencies, f"{cell.cpu_us:.1f}", f"{cell.resident_mb:.0f}"
 
 
-def _fairness(results: Results) -> str:
-    """Return one table for each scheme: the quiet client beside each flood."""
+def _by_scheme(head: Sequence[str], results: Results, rows_of: RowsOf) -> str:
+    """Return one table for each scheme, with the rows of each server that was measured with several keys."""
     tables = []
     for scheme in _SCHEMES:
-        rows = [row for server in SERVERS for row in _beside_floods(results, server, scheme)]
+        rows = [row for server in SERVERS for row in rows_of(results, server, scheme)]
         if rows:
-            tables.append(f"{scheme.upper()}:\n\n{_table(_FAIRNESS_HEAD, rows)}")
+            tables.append(f"{scheme.upper()}:\n\n{_table(head, rows)}")
     return "\n\n".join(tables) or "Not measured yet."
 
 
 def _beside_floods(results: Results, server: str, scheme: str) -> Iterator[tuple[str, ...]]:
+    """Return how the quiet client fares, alone and beside each flood."""
     name, alone_p99_ms = NAMES[server], 0.0
     for flood in FLOODS:
         cell = results.cell(Series.FAIRNESS, beside(server, flood), scheme, 1, BODY_BYTES)
@@ -138,17 +142,8 @@ def _beside_floods(results: Results, server: str, scheme: str) -> Iterator[tuple
         name = ""
 
 
-def _sharing(results: Results) -> str:
-    """Return one table for each scheme: the same connections with one key, and with several."""
-    tables = []
-    for scheme in _SCHEMES:
-        rows = [row for server in SERVERS for row in _shared(results, server, scheme)]
-        if rows:
-            tables.append(f"{scheme.upper()}:\n\n{_table(_SHARING_HEAD, rows)}")
-    return "\n\n".join(tables) or "Not measured yet."
-
-
 def _shared(results: Results, server: str, scheme: str) -> Iterator[tuple[str, ...]]:
+    """Return what the same connections get with one key, and with several."""
     name, alone = NAMES[server], 0.0
     for share in SHARES:
         connections = share.owners * share.connections

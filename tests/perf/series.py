@@ -9,7 +9,7 @@ from perf.machine import Meter, resident_mb
 from perf.program import BenchmarkError
 from perf.results import LOST_LIMIT, Run
 from perf.servers import Server
-from perf.wrk import Load, press
+from perf.wrk import Load, Reply, press
 
 ATTEMPTS: Final = 3
 Report = Callable[[Run], None]
@@ -47,14 +47,17 @@ def measure(series: str, servers: Sequence[Server], loads: Iterable[Load], pace:
     for load in loads:
         for number in range(1, pace.rounds + 1):
             for server in servers:
-                guard.run(partial(_once, series, server, load, pace, number))
+                sender = partial(press, server.url, server.scene.authorization, load)
+                guard.run(partial(once, series, server.name, server, load, sender, pace, number))
 
 
-def _once(series: str, server: Server, load: Load, pace: Pace, number: int) -> Run:
-    authorization = server.scene.authorization
-    press(server.url, authorization, load, pace.warm_seconds)
+def once(  # noqa: PLR0913, PLR0917  all that differs between runs
+    series: str, name: str, server: Server, load: Load, send: Callable[[int], Reply], pace: Pace, number: int
+) -> Run:
+    """Measure one run: `send` sends `load` for some seconds; `name` is what the results call the server."""
+    send(pace.warm_seconds)
     meter = Meter(server.program.pid)
-    reply = press(server.url, authorization, load, pace.seconds)
+    reply = send(pace.seconds)
     window = meter.read()
     if reply.refused:
         raise BenchmarkError(
@@ -62,7 +65,7 @@ def _once(series: str, server: Server, load: Load, pace: Pace, number: int) -> R
         )
     return Run(
         series=series,
-        server=server.name,
+        server=name,
         scheme=server.scheme,
         connections=load.connections,
         body_bytes=load.body_bytes,

@@ -35,6 +35,16 @@ class Loop(Rig):
             connection.data_received(post())
         assert len(self.kafka.sent) == BUSY
 
+    def taken_in_rounds(self, waiting: list[tuple[Connection, Wire]]) -> list[int]:
+        """Send from these too, and return how many of their records were sent on before each of four rounds."""
+        before, taken = len(self.kafka.sent), []
+        for connection, _ in waiting:
+            connection.data_received(post())
+        for _ in range(4):
+            taken.append(len(self.kafka.sent) - before)
+            self.round()
+        return taken
+
     def round(self) -> None:
         """Go round once, as the loop does."""
         due, self.rounds[:] = tuple(self.rounds), []
@@ -47,14 +57,7 @@ def test_connections_of_a_busy_owner_are_read_a_few_in_each_round() -> None:
     made = loop.connections(BUSY + 2 * READS + 1)
     loop.busy(made)
 
-    taken = []
-    for connection, _ in made[BUSY:]:
-        connection.data_received(post())
-    for _ in range(4):
-        taken.append(len(loop.kafka.sent) - BUSY)
-        loop.round()
-
-    assert taken == [0, READS, 2 * READS, 2 * READS + 1]
+    assert loop.taken_in_rounds(made[BUSY:]) == [0, READS, 2 * READS, 2 * READS + 1]
     assert loop.rounds == []
     assert all(wire.is_reading for _, wire in made)
 
@@ -65,14 +68,7 @@ def test_fewer_are_read_while_one_who_has_little_in_flight_waits_for_kafka() -> 
     loop.busy(made)
     loop.turns.is_awaited = lambda: True
 
-    taken = []
-    for connection, _ in made[BUSY:]:
-        connection.data_received(post())
-    for _ in range(4):
-        taken.append(len(loop.kafka.sent) - BUSY)
-        loop.round()
-
-    assert taken == [0, FEW, 2 * FEW, 3 * FEW]
+    assert loop.taken_in_rounds(made[BUSY:]) == [0, FEW, 2 * FEW, 3 * FEW]
 
 
 def test_who_has_little_in_flight_waits_for_nobody() -> None:
