@@ -31,10 +31,11 @@ THRONG_BYTES: Final = 524_288
 CALM_SECONDS: Final = 0.02
 """So long after it was a crowd an owner still is one: else the first records after each batch would go one by one."""
 
-QUICK_MOST: Final = 64
-"""Records in flight of many owners that the lane without waiting takes: beyond, they are a crowd together."""
+QUICK_MOST: Final = 24
+"""Records in flight of owners who have few each, from which they are a crowd together."""
 
 _LINGER_MS: Final = (0, 0.5, 2)  # of the lanes, by how crowded an owner is
+_CROWDED_SECONDS: Final = 1.0  # so long after one sent as a crowd its reports, and its records, are reckoned with
 _RENEW_SECONDS: Final = 1.0
 _PROOF_SECONDS: Final = 3.0  # after one that failed young a client is ready at this age: else it would come and go
 _STUCK_SECONDS: Final = 30.0
@@ -98,8 +99,9 @@ class Delivery:
         self._turns = turns
         self._make = make
         self._lanes = [self._lane(number) for number in range(len(_LINGER_MS))]
+        self._ready_from = self._crowded_until = self._gathered_until = -math.inf
         turns.is_awaited = lambda: 0 < self._lanes[0].in_flight <= CROWD  # more are a crowd themselves
-        self._ready_from = -math.inf
+        turns.is_crowded = lambda: loop.time() < self._crowded_until
 
     def send(
         self, topic: str, value: bytes | None, beside: Attributes, ticket: Ticket, lane: Lane | None, owner: Owner
@@ -109,8 +111,9 @@ class Delivery:
         `owner` is whose record it is: the crowd of another is no crowd of its own. Raises RefusalError when the record
         was not queued; `ticket` is then told nothing.
         """
+        number = self._crowd(owner)
         if lane is None or lane.has_failed or lane.has_ended:
-            lane = self._lanes[self._crowd(owner)]
+            lane = self._lanes[number]
         if lane.has_failed:
             raise unavailable("Kafka's client is being renewed")
         try:
@@ -134,7 +137,22 @@ class Delivery:
         if crowd < owner.crowd and now < owner.crowded_until:
             return owner.crowd
         owner.crowd, owner.crowded_until = crowd, now + CALM_SECONDS
-        return crowd or int(self._lanes[0].in_flight >= QUICK_MOST)
+        if crowd:
+            self._crowded_until = now + _CROWDED_SECONDS
+            return crowd
+        return int(self._is_gathering(now))
+
+    def _is_gathering(self, now: float) -> bool:
+        """Say whether owners who have few in flight are a crowd together, or were one a moment ago.
+
+        Some here and some there would be twice the batches: all of them wait for company, or none.
+        """
+        few = self._lanes[0].in_flight
+        if now >= self._crowded_until:  # beside a crowd, most in its lane is the crowd's
+            few += self._lanes[1].in_flight
+        if few >= QUICK_MOST:
+            self._gathered_until = now + CALM_SECONDS
+        return now < self._gathered_until
 
     def _not_queued(self, error: KafkaError, topic: str, lane: Lane) -> RefusalError:
         if error.fatal() or error.code() == KafkaError._FATAL:  # noqa: SLF001  librdkafka's name

@@ -29,7 +29,7 @@ READS: Final = 8
 REPORTS: Final = 128
 """Reports that are answered in one round of the loop."""
 SHARED_REPORTS: Final = 12
-"""Reports to those who send all they can, while owners meet: one who asks meanwhile is not to wait for them all."""
+"""Reports to one who sends all it can, while owners meet: who asks meanwhile is not to wait for them all."""
 FEW: Final = 4
 """Such reports, or connections, while one who has little in flight waits for Kafka."""
 COMPANY_LOOKS: Final = 60
@@ -65,6 +65,8 @@ class Turns:
         """Records in flight from which an owner's connections take turns now."""
         self.is_awaited: Callable[[], bool] = lambda: False
         """Whether somebody who has little in flight waits for Kafka; who sends records sets it."""
+        self.is_crowded: Callable[[], bool] = lambda: False
+        """Whether somebody has much in flight; likewise."""
 
     def met(self, account: Account) -> None:
         """Note that another owner asks than the last one."""
@@ -80,10 +82,10 @@ class Turns:
     def begin_reports(self, *, gives_way: bool) -> int:
         """Return how many reports may be answered now. Call `end_reports` after them, in the same round.
 
-        `gives_way`: those whose reports these are send all they can.
+        `gives_way`: these may be reports to one who sends all it can.
         """
         self._answered = []
-        if not (gives_way and self.has_company()):
+        if not (gives_way and self.has_company() and self.is_crowded()):
             return REPORTS
         return FEW if self._has_given_way() else SHARED_REPORTS
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import threading
 
 import pytest
@@ -148,15 +149,53 @@ async def test_what_was_a_crowd_a_moment_ago_still_waits_for_company() -> None:
 
 async def test_a_crowd_of_one_owner_is_no_crowd_of_another_until_there_are_many_of_them() -> None:
     rig = Rig()
-    for _ in range(CROWD + 3):
+    for _ in range(CROWD + QUICK_MOST):
         rig.send(Ticket())
     quick, crowd, _ = rig.made
-    assert (len(quick), len(crowd)) == (CROWD, 3)
+    assert (len(quick), len(crowd)) == (CROWD, QUICK_MOST)
 
     for _ in range(QUICK_MOST):
         rig.send(Ticket(), owner=Owner())
 
-    assert (len(quick), len(crowd)) == (QUICK_MOST, CROWD + 3)
+    assert (len(quick), len(crowd)) == (QUICK_MOST, QUICK_MOST + CROWD)
+    await rig.close()
+
+
+async def test_who_have_few_each_wait_for_company_together_until_they_are_few() -> None:
+    rig, loop = Rig(), asyncio.get_running_loop()
+    for _ in range(QUICK_MOST + 3):
+        rig.send(Ticket(), owner=Owner())
+    quick, crowd, _ = rig.made
+    assert (len(quick), len(crowd)) == (QUICK_MOST, 3)
+
+    rig.delivery._gathered_until = math.inf
+    quick.report()
+    await reached("the reports", lambda: rig.delivery.in_flight == 3)
+    rig.send(Ticket(), owner=Owner())
+    assert (len(quick), len(crowd)) == (0, 4)
+
+    rig.delivery._gathered_until = loop.time()
+    rig.send(Ticket(), owner=Owner())
+    assert (len(quick), len(crowd)) == (1, 4)
+    await rig.close()
+
+
+async def test_reports_to_many_who_have_few_each_are_answered_together() -> None:
+    rig, tickets, seen = Rig(), [Ticket() for _ in range(3 * SHARED_REPORTS)], list[int]()
+    rig.meet()
+    for _ in range(QUICK_MOST):
+        rig.send(Ticket(), owner=Owner())
+
+    tickets[0].then = lambda: asyncio.get_running_loop().call_soon(
+        lambda: seen.append(sum(ticket.outcome is not None for ticket in tickets))
+    )
+    for ticket in tickets:
+        rig.send(ticket, owner=Owner())
+    rig.made[1].report()
+    await reached("all reports", lambda: all(ticket.outcome for ticket in tickets))
+
+    assert seen == [len(tickets)]
+    assert rig.yields == 0
     await rig.close()
 
 
