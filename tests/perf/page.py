@@ -1,6 +1,7 @@
 """Renders docs/performance.md from results: nothing in it is typed by hand."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import attrgetter
 from pathlib import Path
 from statistics import median
 from string import Template
@@ -27,7 +28,7 @@ from perf.tables import (
 
 NAMES: Final = {OURS: "**ours**", "granian": "Granian, RSGI", "uvicorn": "uvicorn, ASGI"}
 _SCHEMES: Final = ("http", "https")
-_HEAD: Final = ("server", "requests/s", "±", "p50 ms", "p99 ms", "CPU µs", "RSS MB", "ours is")
+_HEAD: Final = ("server", "requests/s", "±", "slowed", "p50 ms", "p99 ms", "CPU µs", "RSS MB", "ours is")
 
 _FAIRNESS_HEAD: Final = ("server", "the flood", "quiet p50 ms", "quiet p99 ms", "p99 is", "answers/s to the flood")
 
@@ -66,7 +67,8 @@ def page(results: Results, revocations: Revocations | None = None) -> str:
         versions=", ".join(f"{name} {version}" for name, version in results.versions.items()),
         rounds=settings["pace"]["rounds"],
         seconds=settings["pace"]["seconds"],
-        limit=f"{settings['lost_limit']:.0%}",
+        lost_limit=f"{settings['lost_limit']:.0%}",
+        slowed_limit=f"{settings['slowed_limit']:.0%}",
         attempts=settings["attempts"],
         disturbance=_disturbance(results),
         date=results.date,
@@ -112,8 +114,9 @@ def _by_load(results: Results, series: Series, varied: str) -> str:
 
 
 def _figures(cell: Cell) -> tuple[str, ...]:
-    latencies = (f"{cell.p50_ms:.2f}", f"{cell.p99_ms:.2f}")
-    return count(cell.rate), f"{cell.spread:.0%}", *latencies, f"{cell.cpu_us:.1f}", f"{cell.resident_mb:.0f}"
+    certainty = f"{cell.spread:.0%}", f"{cell.slowed:.0%}"
+    latencies = f"{cell.p50_ms:.2f}", f"{cell.p99_ms:.2f}"
+    return count(cell.rate), *certainty, *latencies, f"{cell.cpu_us:.1f}", f"{cell.resident_mb:.0f}"
 
 
 def _by_scheme(head: Sequence[str], results: Results, rows_of: RowsOf) -> str:
@@ -223,9 +226,9 @@ def _disturbance(results: Results) -> str:
     worst = disturbed(results.runs)
     if not kept:
         return ""
-    middle = median(run.lost for run in kept)
-    said = f"Median over all runs that count: {middle:.1%}; {len(results.runs) - len(kept)} runs were repeated"
-    return f"{said}, {len(worst)} of {len(kept)} that count are above {results.settings['lost_limit']:.0%}."
+    lost, slowed = (median(map(figure, kept)) for figure in (attrgetter("lost"), attrgetter("slowed")))
+    said = f"Median over all runs that count: {lost:.1%} taken, {slowed:.0%} slower"
+    return f"{said}; {len(results.runs) - len(kept)} runs were repeated, {len(worst)} of {len(kept)} are above a limit."
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

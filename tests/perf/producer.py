@@ -27,9 +27,10 @@ from perf.brokers import Broker
 from perf.fairness import measure_fairness
 from perf.floors import measure_client
 from perf.guard import awake
+from perf.neighbour import Neighbour
 from perf.page import page, summary
 from perf.program import LOAD_CORE, ROOT, SERVER_CORE, BenchmarkError
-from perf.results import LOST_LIMIT, Results, Revocations, Run
+from perf.results import LOST_LIMIT, SLOWED_LIMIT, Results, Revocations, Run
 from perf.series import ATTEMPTS, Guard, Pace, measure
 from perf.servers import OURS, PEERS, Scene, Scheme, all_running
 from perf.sharing import measure_sharing
@@ -51,7 +52,9 @@ class Plan:
 
     pace: Pace
     repeats: int
-    """Disturbed runs that may be repeated: on a busy machine it ends in twice its time at most."""
+    """Disturbed runs that may be repeated."""
+    patience_seconds: int
+    """How long calm is waited for in all: on a busy machine it ends in twice its time at most."""
     connections: tuple[int, ...]
     sizes: tuple[int, ...]
     kafka_connections: tuple[int, ...]
@@ -66,6 +69,7 @@ class Plan:
 FULL: Final = Plan(
     pace=Pace(rounds=3, seconds=2),
     repeats=120,
+    patience_seconds=600,
     connections=(1, 8, 64, 256),
     sizes=(1024, 16_384, 65_536),
     kafka_connections=(1, 64, 256),
@@ -79,6 +83,7 @@ FULL: Final = Plan(
 QUICK: Final = Plan(
     pace=Pace(rounds=3, seconds=2),
     repeats=20,
+    patience_seconds=60,
     connections=(1, 64),
     sizes=(),
     kafka_connections=(64,),
@@ -110,10 +115,11 @@ PARTS: Final = {
 class Benchmark:
     """One run of the whole plan; what it found is in `results`."""
 
+    _guard: Guard
+
     def __init__(self, plan: Plan, console: Console) -> None:
         self._plan = plan
         self._console = console
-        self._guard = Guard(self._report, plan.repeats)
         self.results = Results(
             date=datetime.now(UTC).strftime("%Y-%m-%d"),
             machine=machine.describe(),
@@ -123,6 +129,7 @@ class Benchmark:
                 "server_core": SERVER_CORE,
                 "load_and_broker_core": LOAD_CORE,
                 "lost_limit": LOST_LIMIT,
+                "slowed_limit": SLOWED_LIMIT,
                 "attempts": ATTEMPTS,
             },
             load={"before": machine.load_average()},
@@ -130,7 +137,12 @@ class Benchmark:
 
     def run(self) -> None:
         """Measure everything."""
-        with tempfile.TemporaryDirectory(prefix="eventstreams-bench-", dir=fast_root()) as name, awake(Path(name)):
+        with (
+            tempfile.TemporaryDirectory(prefix="eventstreams-bench-", dir=fast_root()) as name,
+            awake(Path(name)),
+            Neighbour(Path(name), self._plan.patience_seconds) as neighbour,
+        ):
+            self._guard = Guard(self._report, self._plan.repeats, neighbour)
             scene = Scene(Path(name))
             with brokers.answering(scene.directory) as broker:
                 self._answering(scene, broker)
@@ -188,7 +200,7 @@ class Benchmark:
         self._console.print(
             f"  {run.series:<12} {run.scheme:<5} {run.connections:>4} x {run.body_bytes:>5} B  {run.server:<22}"
             f" {run.rate:>9.0f}/s  p50 {run.p50_ms:>7.2f}  p99 {run.p99_ms:>7.2f} ms  {run.cpu_us:>6.1f} µs"
-            f"  lost {run.lost:>4.0%}{mark}",
+            f"  lost {run.lost:>4.0%} slowed {run.slowed:>4.0%}{mark}",
             highlight=False,
             soft_wrap=True,
         )

@@ -11,6 +11,9 @@ from typing import Any, Final, Self
 LOST_LIMIT: Final = 0.08
 """Share of the machine's CPU time that host and strangers may take during a run; above it, it is repeated."""
 
+SLOWED_LIMIT: Final = 0.25
+"""The same for how much longer the server's core took for the same work than undisturbed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -33,12 +36,22 @@ class Run:
     resident_mb: float
     steal: float
     foreign: float
+    slowed: float = 0.0
+    """How much longer the server's core took for the same work meanwhile than undisturbed, as a share of that."""
     refused: int = 0
     broken: int = 0
 
     @property
     def lost(self) -> float:
         return self.steal + self.foreign
+
+    @property
+    def is_disturbed(self) -> bool:
+        return self.lost > LOST_LIMIT or self.slowed > SLOWED_LIMIT
+
+    @property
+    def disturbance(self) -> float:
+        return self.lost + self.slowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +184,10 @@ class Cell:
         return self.of(lambda run: run.resident_mb)
 
     @property
+    def slowed(self) -> float:
+        return self.of(lambda run: run.slowed)
+
+    @property
     def spread(self) -> float:
         """Half the range of the rates, as a share of their median."""
         rates = [run.rate for run in self._runs]
@@ -184,4 +201,4 @@ def count(number: float) -> str:
 
 def disturbed(runs: Iterable[Run]) -> list[Run]:
     """Return the kept runs that were disturbed nevertheless."""
-    return [run for run in runs if run.is_kept and run.lost > LOST_LIMIT]
+    return [run for run in runs if run.is_kept and run.is_disturbed]

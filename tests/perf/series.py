@@ -1,4 +1,4 @@
-"""Interleaved series: A B C A B C, each run guarded against CPU time that somebody else took."""
+"""Interleaved series: A B C A B C, each run guarded against what somebody else took of the CPU."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -6,12 +6,14 @@ from functools import partial
 from typing import Final
 
 from perf.machine import Meter, resident_mb
+from perf.neighbour import Neighbour
 from perf.program import BenchmarkError
-from perf.results import LOST_LIMIT, Run
+from perf.results import Run
 from perf.servers import Server
 from perf.wrk import Load, Reply, press
 
 ATTEMPTS: Final = 3
+_PATIENCE_SECONDS: Final = 2.0
 Report = Callable[[Run], None]
 
 
@@ -25,21 +27,28 @@ class Pace:
 
 
 class Guard:
-    """Repeats disturbed runs, as long as `repeats` last, and hands every run to `report`."""
+    """Begins runs in calm moments, repeats disturbed ones as long as `repeats` last, hands every one to `report`."""
 
-    def __init__(self, report: Report, repeats: int) -> None:
+    def __init__(self, report: Report, repeats: int, neighbour: Neighbour) -> None:
         self._report = report
         self._repeats = repeats
+        self._neighbour = neighbour
 
     def run(self, once: Callable[[], Run]) -> None:
         """Keep the least disturbed of up to three runs."""
-        runs = [once()]
-        while runs[-1].lost > LOST_LIMIT and len(runs) < ATTEMPTS and self._repeats:
+        runs = [self._watched(once)]
+        while runs[-1].is_disturbed and len(runs) < ATTEMPTS and self._repeats:
             self._repeats -= 1
-            runs.append(once())
-        best = min(runs, key=lambda run: run.lost)
+            runs.append(self._watched(once))
+        best = min(runs, key=lambda run: run.disturbance)
         for run in runs:
             self._report(replace(run, is_kept=run is best))
+
+    def _watched(self, once: Callable[[], Run]) -> Run:
+        self._neighbour.wait(_PATIENCE_SECONDS)
+        since = self._neighbour.look()
+        run = once()
+        return replace(run, slowed=round(self._neighbour.slowed(since), 3))
 
 
 def measure(series: str, servers: Sequence[Server], loads: Iterable[Load], pace: Pace, guard: Guard) -> None:

@@ -1,6 +1,8 @@
 """What a benchmark does with its figures: no server, no load."""
 
 import inspect
+import struct
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pytest
 
 from eventstreams.producer.delivery import Delivery
 from perf.fairness import ALONE, FLOODS, beside, fairness_bars
+from perf.neighbour import Neighbour
 from perf.ours import NoKafka
 from perf.page import page, summary
 from perf.producer import PAGE, RESULTS, published
@@ -41,7 +44,7 @@ def results(*runs: Run) -> Results:
         date="2026-01-01",
         machine={"cpu": "a CPU", "cores": 2, "memory_gib": 8, "kernel": "6.0", "system": "Linux"},
         versions={"kafka": "4.3.1"},
-        settings={"pace": {"rounds": 3, "seconds": 3}, "lost_limit": 0.08, "attempts": 3},
+        settings={"pace": {"rounds": 3, "seconds": 3}, "lost_limit": 0.08, "slowed_limit": 0.25, "attempts": 3},
         load={"before": [0.1, 0.2, 0.3]},
         runs=list(runs),
     )
@@ -85,14 +88,46 @@ def test_a_cell_is_the_median_of_the_runs_that_count() -> None:
         pytest.param([0.5, 0.2], 1, 0.2, id="repeats have an end"),
     ],
 )
-def test_a_disturbed_run_is_repeated(lost: list[float], repeats: int, kept: float) -> None:
+def test_a_disturbed_run_is_repeated(tmp_path: Path, lost: list[float], repeats: int, kept: float) -> None:
     left, reported = list(lost), list[Run]()
 
-    Guard(reported.append, repeats).run(lambda: replace(RUN, foreign=left.pop(0)))
+    guard = Guard(reported.append, repeats, Neighbour(tmp_path, patience_seconds=0))
+    guard.run(lambda: replace(RUN, foreign=left.pop(0)))
 
     assert left == []
     assert len(reported) == len(lost) <= ATTEMPTS
     assert [run.foreign for run in reported if run.is_kept] == [kept]
+
+
+def test_a_run_beside_a_busy_neighbour_is_repeated(tmp_path: Path) -> None:
+    figures, reported = tmp_path / "neighbour", list[Run]()
+    guard = Guard(reported.append, 9, Neighbour(tmp_path, patience_seconds=0))
+    figures.write_bytes(struct.pack("ddd", 100, 0.005, 50e-6))
+    timed = [(150, 0.009), (200, 0.0115), (900, 0.1)]
+
+    def once() -> Run:
+        figures.write_bytes(struct.pack("ddd", *timed.pop(0), 50e-6))
+        return RUN
+
+    guard.run(once)
+
+    assert [(run.slowed, run.is_kept) for run in reported] == [(0.6, False), (0.0, True)]
+
+
+def test_a_neighbour_is_not_noticed_where_nothing_can_be_timed(tmp_path: Path) -> None:
+    neighbour = Neighbour(tmp_path, patience_seconds=0)
+
+    assert neighbour.slowed(neighbour.look()) == 0
+
+
+def test_calm_is_waited_for_as_long_as_patience_lasts(tmp_path: Path) -> None:
+    neighbour = Neighbour(tmp_path, patience_seconds=0.1)
+    before = time.monotonic()
+
+    neighbour.wait(60)
+    neighbour.wait(60)
+
+    assert time.monotonic() - before < 30
 
 
 def test_a_bar_compares_within_one_series() -> None:
