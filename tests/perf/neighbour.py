@@ -38,13 +38,11 @@ class Look(NamedTuple):
 class Neighbour:
     """What is noticed inside the block."""
 
-    def __init__(self, directory: Path, patience_seconds: float) -> None:
-        """`patience_seconds` is how long may be waited for calm in all."""
+    def __init__(self, directory: Path) -> None:
         self._figures = directory / "neighbour"
         self._figures.write_bytes(_FIGURES.pack(0, 0, math.inf))
         command = python("perf.neighbour", str(self._figures))
         self._program = Program("neighbour", command, core=SERVER_CORE, directory=directory)
-        self._patience = patience_seconds
 
     def __enter__(self) -> Self:
         self._program.__enter__()
@@ -66,14 +64,12 @@ class Neighbour:
 
     def wait(self, seconds: float) -> None:
         """Wait for a calm moment, so long at most."""
-        begin = time.monotonic()
-        deadline = begin + min(seconds, self._patience)
+        deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             since = self.look()
             time.sleep(_LOOK_SECONDS)
             if self.slowed(since) <= _CALM:
                 break
-        self._patience -= time.monotonic() - begin
 
 
 def _work(steps: int) -> float:

@@ -52,9 +52,7 @@ class Plan:
 
     pace: Pace
     repeats: int
-    """Disturbed runs that may be repeated."""
-    patience_seconds: int
-    """How long calm is waited for in all: on a busy machine it ends in twice its time at most."""
+    """Disturbed runs that may be repeated, beside those that bars are judged by."""
     connections: tuple[int, ...]
     sizes: tuple[int, ...]
     kafka_connections: tuple[int, ...]
@@ -67,9 +65,8 @@ class Plan:
 
 
 FULL: Final = Plan(
-    pace=Pace(rounds=3, seconds=2),
-    repeats=120,
-    patience_seconds=600,
+    pace=Pace(rounds=3, seconds=2, attempts=8),
+    repeats=60,
     connections=(1, 8, 64, 256),
     sizes=(1024, 16_384, 65_536),
     kafka_connections=(1, 64, 256),
@@ -81,9 +78,8 @@ FULL: Final = Plan(
     soak_seconds=60,
 )
 QUICK: Final = Plan(
-    pace=Pace(rounds=3, seconds=2),
+    pace=Pace(rounds=3, seconds=2, attempts=2),
     repeats=20,
-    patience_seconds=60,
     connections=(1, 64),
     sizes=(),
     kafka_connections=(64,),
@@ -106,6 +102,7 @@ _NOTHING: Final = replace(
     soak_seconds=0,
 )
 PARTS: Final = {
+    "connections": replace(_NOTHING, connections=FULL.connections),
     "fairness": replace(_NOTHING, fairness=True),
     "memory": replace(_NOTHING, memory=True, soak_seconds=FULL.soak_seconds),
 }
@@ -140,7 +137,7 @@ class Benchmark:
         with (
             tempfile.TemporaryDirectory(prefix="eventstreams-bench-", dir=fast_root()) as name,
             awake(Path(name)),
-            Neighbour(Path(name), self._plan.patience_seconds) as neighbour,
+            Neighbour(Path(name)) as neighbour,
         ):
             self._guard = Guard(self._report, self._plan.repeats, neighbour)
             scene = Scene(Path(name))
@@ -252,9 +249,8 @@ def _merged(found: Results) -> Results:
     results = Results.read(RESULTS)
     if found.memory:
         results.memory, results.soak = found.memory, found.soak
-    else:
-        anew = {Series.FAIRNESS, Series.SHARING}
-        results.runs = [run for run in results.runs if run.series not in anew] + found.runs
+    anew = {run.series for run in found.runs}
+    results.runs = [run for run in results.runs if run.series not in anew] + found.runs
     return results
 
 

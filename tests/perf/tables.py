@@ -8,6 +8,7 @@ from typing import Final
 from perf.memory import WITH_KEYS
 from perf.results import Cell, Results, Revocations, count
 from perf.servers import GRANIAN, OURS
+from perf.wrk import Load
 
 BODY_BYTES: Final = 100
 TIMES: Final = "\N{MULTIPLICATION SIGN}"
@@ -27,6 +28,9 @@ class Series(StrEnum):
     FAIRNESS = "fairness"
     SHARING = "sharing"
 
+
+JUDGED: Final = (Series.CONNECTIONS, Load(CONNECTIONS, BODY_BYTES))
+"""Series and load of the bars beside a peer."""
 
 NO_KAFKA: Final = f"{OURS} no-kafka"
 FEATURES: Final = {

@@ -111,9 +111,10 @@ class Delivery:
         `owner` is whose record it is: the crowd of another is no crowd of its own. Raises RefusalError when the record
         was not queued; `ticket` is then told nothing.
         """
-        number = self._crowd(owner)
         if lane is None or lane.has_failed or lane.has_ended:
-            lane = self._lanes[number]
+            lane = self._lanes[self._crowd(owner)]
+        elif owner.crowd:  # it may send over this connection for ever
+            self._crowded_until = self._loop.time() + _CROWDED_SECONDS
         if lane.has_failed:
             raise unavailable("Kafka's client is being renewed")
         try:
