@@ -88,7 +88,7 @@ bench: ## Every benchmark; the tables go to docs/
 	@$(MAKE) --no-print-directory bench-producer
 	@$(MAKE) --no-print-directory bench-revocation
 
-bench-producer: $(BENCH_STAMP) kafka-jars ## The REST producer beside its peers; BENCH=--quick takes 3 minutes, not 20
+bench-producer: $(BENCH_STAMP) kafka-jars ## The REST producer beside its peers; BENCH=--quick takes 3 minutes, not 30
 	@PYTHONPATH=$(PYTHONPATH):$(CURDIR)/tests $(BIN)/python -m perf.producer $(BENCH)
 
 bench-revocation: cluster-build ## How long a revoked key still works, of 10 000 in a real API server; a minute

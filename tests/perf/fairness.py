@@ -16,7 +16,7 @@ from perf.brokers import Broker
 from perf.machine import Meter, resident_mb
 from perf.program import LOAD_CORE, BenchmarkError, environment, python
 from perf.results import Results, Run
-from perf.series import Guard, Pace
+from perf.series import ATTEMPTS, Guard, Pace
 from perf.servers import GRANIAN, OURS, Scene, Scheme, Server, running
 from perf.tables import BODY_BYTES, TIMES, Bar, Series
 from perf.wrk import Load, begin
@@ -82,8 +82,11 @@ def measure_fairness(scene: Scene, scheme: Scheme, broker: Broker, pace: Pace, g
         with running(name, scheme, scene, broker) as server:
             for number in range(1, pace.rounds + 1):
                 for flood in FLOODS:
-                    if name == OURS or not flood.is_limited:
-                        guard.run(partial(_once, server, flood, greedy[flood.is_limited], pace, number))
+                    run = partial(_once, server, flood, greedy[flood.is_limited], pace, number)
+                    if name == OURS and not flood.is_limited:
+                        guard.judge(run, ATTEMPTS)
+                    elif name == OURS or not flood.is_limited:
+                        guard.run(run)
 
 
 def _once(server: Server, flood: Flood, key: ApiKey, pace: Pace, number: int) -> Run:

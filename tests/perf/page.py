@@ -70,6 +70,7 @@ def page(results: Results, revocations: Revocations | None = None) -> str:
         lost_limit=f"{settings['lost_limit']:.0%}",
         slowed_limit=f"{settings['slowed_limit']:.0%}",
         attempts=settings["attempts"],
+        repeats=settings["repeats"],
         judged_attempts=settings["pace"]["attempts"],
         disturbance=_disturbance(results),
         date=results.date,

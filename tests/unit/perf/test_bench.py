@@ -47,6 +47,7 @@ def results(*runs: Run) -> Results:
             "pace": {"rounds": 3, "seconds": 3, "attempts": 8},
             "lost_limit": 0.08,
             "slowed_limit": 0.25,
+            "repeats": 60,
             "attempts": 3,
         },
         load={"before": [0.1, 0.2, 0.3]},
