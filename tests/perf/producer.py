@@ -1,7 +1,8 @@
 """Measures the REST producer beside its peers: `make bench-producer`.
 
 Writes every run to a JSON file and renders docs/performance.md from it. Judges ratios inside one interleaved series,
-never absolute figures. Ends by itself, in 20 to 40 minutes, as the machine is calm or not; what it started ends with it, also on Ctrl-C.
+never absolute figures. Ends by itself, in 20 to 40 minutes, as the machine is calm or not; what it started ends with
+it, also on Ctrl-C.
 """
 
 import argparse
