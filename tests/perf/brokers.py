@@ -6,11 +6,10 @@ runs before the load, as on a machine of its own: else what is measured is how l
 """
 
 import json
-import os
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,7 +18,7 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from local.kafka import ClientSettings, LocalKafka
-from perf.program import LOAD_CORE, Program, python
+from perf.program import LOAD_CORE, Program, python, run_first
 
 TOPIC: Final = "bench"
 PARTITIONS: Final = 4  # what the mock gives a topic
@@ -63,8 +62,7 @@ def kafka() -> Iterator[Broker]:
 
 def _mock() -> None:
     """Be the mock cluster until ended."""
-    with suppress(PermissionError):
-        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+    run_first()
     producer = Producer({"bootstrap.servers": "mock", "test.mock.num.brokers": _MOCK_BROKERS, "log_level": 0})
     producer.list_topics(TOPIC, timeout=10)  # which makes it
     brokers = producer.list_topics(timeout=10).brokers.values()

@@ -11,12 +11,11 @@ import os
 import struct
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 from statistics import median
 from typing import Final, NamedTuple, Self
 
-from perf.program import SERVER_CORE, Program, python
+from perf.program import SERVER_CORE, Program, python, run_first
 
 _FIGURES: Final = struct.Struct("ddd")
 _PAUSE_SECONDS: Final = 0.02
@@ -81,7 +80,6 @@ def _work(steps: int) -> float:
 
 def _watch(figures: Path) -> None:
     """Time the work until whoever asked for it has ended."""
-    os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
     times, seconds, least, group, parent = 0, 0.0, math.inf, list[float](), os.getppid()
     with figures.open("r+b", buffering=0) as file:
         while os.getppid() == parent:
@@ -96,5 +94,5 @@ def _watch(figures: Path) -> None:
 
 
 if __name__ == "__main__":
-    with suppress(PermissionError):
+    if run_first():
         _watch(Path(sys.argv[1]))

@@ -7,14 +7,14 @@ what the server delays shows whole. It runs before everything else of its core, 
 """
 
 import json
-import os
 import socket
 import ssl
 import sys
 import time
-from contextlib import suppress
 from typing import Final
 from urllib.parse import urlsplit
+
+from perf.program import run_first
 
 BODY: Final = b"x" * 100
 _TIMEOUT_SECONDS: Final = 10
@@ -70,8 +70,7 @@ def probe(client: Client, rate: float, seconds: float) -> dict[str, float]:
 
 
 def _main() -> None:
-    with suppress(PermissionError):
-        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+    run_first()
     url, rate, seconds = sys.argv[1], float(sys.argv[2]), float(sys.argv[3])
     told = json.load(sys.stdin)
     client = Client(url, told["authorization"], told["ca"])

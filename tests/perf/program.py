@@ -46,6 +46,15 @@ def environment() -> dict[str, str]:
     return {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(places)}
 
 
+def run_first() -> bool:
+    """Run before everything else of this core from now on; return whether that is allowed."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+    except PermissionError:
+        return False
+    return True
+
+
 class Program:
     """One program, alive inside the block. Its output goes to a file in `directory`."""
 
