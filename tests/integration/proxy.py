@@ -40,6 +40,10 @@ class Proxy:
     def fall_silent(self) -> None:
         self._passing.clear()
 
+    async def is_used(self) -> bool:
+        """Return whether anybody has connected."""
+        return bool(self._writers)
+
     def heal(self) -> None:
         self._passing.set()
 

@@ -6,9 +6,11 @@ admission. It logs in with the credentials of our own client, so that one config
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import Final
 
 import kopf
+from kopf._cogs.structs.references import Insights
 
 from eventstreams.core.names import GROUP
 from eventstreams.kube.client import WATCH_SECONDS, Kube
@@ -17,6 +19,9 @@ from eventstreams.runtime.settings import OperatorSettings
 
 QUIET: Final = ("kopf.objects", "kopf.activities", "kopf._core.reactor.running", "kopf._core.engines")
 """Kopf's loggers that say below WARNING what concerns nobody: a line or a whole body per event, each log-in."""
+
+SCAN_SECONDS: Final = 5.0
+"""How long a stop waits for Kopf to have read which kinds the API server has: some milliseconds, where it answers."""
 
 
 def settings_for(settings: OperatorSettings) -> kopf.OperatorSettings:
@@ -62,16 +67,30 @@ async def watch(context: Context, kube: Kube, *, started: asyncio.Event, stop: a
 
     kopf.on.login(registry=registry, id="login")(login)
     names = [name for name in context.settings.namespaces if name is not None]
-    await kopf.operator(
-        registry=registry,
-        settings=settings_for(context.settings),
-        memo=context,
-        standalone=True,
-        clusterwide=not names,
-        namespaces=names,
-        ready_flag=started,
-        stop_flag=stop,
-    )
+    insights = Insights()
+    stopping = asyncio.create_task(_after_the_scan(insights, stop))
+    try:
+        await kopf.operator(
+            registry=registry,
+            settings=settings_for(context.settings),
+            insights=insights,
+            memo=context,
+            standalone=True,
+            clusterwide=not names,
+            namespaces=names,
+            ready_flag=started,
+            stop_flag=stopping,
+        )
+    finally:
+        stopping.cancel()
+
+
+async def _after_the_scan(insights: Insights, stop: asyncio.Event) -> None:
+    """Return when Kopf may be stopped: during its scan it would leave tasks behind that log errors."""
+    await stop.wait()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(SCAN_SECONDS):
+            await insights.ready_resources.wait()
 
 
 async def connection(kube: Kube) -> kopf.ConnectionInfo:
