@@ -120,12 +120,12 @@ class PendingBatch:
         self.order = order
         self.body = body
         self._records: Sequence[Record] = ()
-        self.count = self.size = 0
+        self.count, self.size = 0, len(body)
 
     def check(self, limits: Limits, partitions: int) -> None:
         """Find the records in the body. Raises RefusalError for what is wrong with it."""
         self._records = self.order.format.records(self.body, self.order, Bounds(limits, partitions))
-        self.count, self.size = len(self._records), sum(len(one.value or b"") for one in self._records)
+        self.count = len(self._records)
 
     def send(self, sender: Sender) -> None:
         """Give all records to Kafka's client, whose last report answers the request."""

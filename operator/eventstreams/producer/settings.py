@@ -68,7 +68,8 @@ class ProducerSettings(Settings):
     request_timeout_seconds: Annotated[float, Field(ge=2, le=300)] = 10
     """Longest time from a complete request to its answer. 2 to 300."""
     drain_seconds: Annotated[float, Field(ge=0, le=600)] = 15
-    """From SIGTERM to the end: requests are taken until request_timeout_seconds before it, then only finished."""
+    """From SIGTERM to the last answer: requests are taken until request_timeout_seconds before it, then only finished.
+    Clients that read no answer, and records that Kafka does not confirm, may take up to 7 s more."""
 
     log_format: LogFormat = "json"
     """json, or text for a terminal."""

@@ -12,7 +12,7 @@ from eventstreams.core.apikey import ApiKey, mint
 from eventstreams.core.keyring import KeyGrant
 from integration.producer.conftest import grant_of
 from integration.producer.producer_process import ProducerProcess
-from integration.producer.topics import delete_topic, make_topic, records
+from integration.producer.topics import admin, delete_topic, make_topic, records
 from integration.waiting import eventually
 from local.kafka import LocalKafka
 from unit.producer.certificates import Certificate
@@ -163,6 +163,17 @@ async def test_what_is_refused_is_a_clear_json_error_is_not_stored_and_leaks_not
         assert hidden not in own_producer.log
         assert hidden not in str([reply.body for _, reply in cases])
     assert records(kafka, topic) == []
+
+
+async def test_a_topic_that_is_asked_for_is_not_made_though_the_broker_would(
+    producer: ProducerProcess, kafka: LocalKafka, key: ApiKey
+) -> None:
+    missing = f"free-{secrets.token_hex(4)}"
+
+    assert (await producer.produce(missing, b"x", key)).status == 404
+
+    assert missing not in admin(kafka).list_topics(timeout=20).topics
+    assert (await producer.produce(missing, b"x", key)).status == 404
 
 
 async def test_a_key_works_and_stops_working_within_a_second_of_the_keyrings_change(

@@ -52,6 +52,13 @@ def test_a_401_carries_its_challenge_and_a_405_what_is_allowed() -> None:
     assert b"\r\nAllow: POST\r\n" in not_allowed.written
 
 
+def test_no_answer_has_a_cors_field() -> None:
+    asked = b"OPTIONS /topics/orders/records HTTP/1.1\r\nHost: es\r\nOrigin: https://other\r\n"
+    written = Rig().talk([post(), asked + b"Access-Control-Request-Method: POST\r\n\r\n"]).written
+
+    assert b"access-control-" not in written.lower()
+
+
 @given(st.binary(min_size=1, max_size=1000))
 def test_the_body_is_stored_unchanged(body: bytes) -> None:
     rig = Rig()

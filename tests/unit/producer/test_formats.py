@@ -280,6 +280,16 @@ def test_the_bytes_of_all_records_are_counted() -> None:
     assert rig.tally.record_bytes == len(b'122{"a":1}')
 
 
+@pytest.mark.parametrize(("path", "kind", "body"), ROUTES[1:])
+def test_the_query_of_an_envelopes_request_counts_for_nothing(path: str, kind: str, body: bytes) -> None:
+    def stored(query: str) -> list[tuple[Any, ...]]:
+        rig = Rig()
+        rig.talk([request(path + query, kind, body)])
+        return [(one.key, one.headers, one.partition, one.timestamp_ms) for one in rig.kafka.stored]
+
+    assert stored("?key=other&headers=a:00&partition=1&timestamp=1") == stored("") != []
+
+
 def test_nothing_of_a_body_is_in_the_log_or_in_an_error(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     bodies = {
@@ -294,11 +304,11 @@ def test_nothing_of_a_body_is_in_the_log_or_in_an_error(caplog: pytest.LogCaptur
         assert "hidden" not in text
 
 
-def test_the_records_of_a_body_count_in_the_window_until_it_is_answered() -> None:
+def test_the_records_and_all_bytes_of_a_body_count_in_the_window_until_it_is_answered() -> None:
     rig = Rig(window_records=4)
     connection, wire = rig.connect()
     connection.data_received(request(LINES, NDJSON, b"1\n2\n3\n"))
-    assert (rig.window.records, rig.window.bytes) == (3, 3)
+    assert (rig.window.records, rig.window.bytes) == (3, len(b"1\n2\n3\n"))
 
     connection.data_received(request(KAFKA_REST, JSON_V2, ENVELOPE))
     rig.wait(LIMITS.later_seconds)

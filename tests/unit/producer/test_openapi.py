@@ -13,6 +13,7 @@ import pytest
 from openapi_spec_validator import validate
 
 from eventstreams.producer import request, routes
+from eventstreams.producer.answers import RefusalError
 from eventstreams.producer.api_pages import pages
 from eventstreams.producer.cloud_v2 import CloudV2
 from eventstreams.producer.delivery import _NOT_STORED
@@ -96,6 +97,14 @@ def test_the_reference_has_the_documents_statuses() -> None:
     rows = page.partition("| Status | Means |")[2].partition("\n\n")[0].splitlines()[2:]
 
     assert {int(code) for row in rows for code in re.findall(r"\d{3}", row.split("|")[1])} == set(STATUSES)
+
+
+def test_the_reference_has_every_error_code_of_the_clouds_version_2() -> None:
+    page = (ROOT / "docs/reference/rest-api.md").read_text(encoding="utf-8")
+    listed = page.partition("part is at fault. Codes: ")[2].partition(".")[0]
+
+    used = {CloudV2().error(RefusalError(status, "a test"), "")["error"]["code"] for status in STATUSES}
+    assert set(re.findall(r"`(\w+)`", listed)) >= used
 
 
 def test_the_document_has_every_path_that_is_answered_without_a_key() -> None:
