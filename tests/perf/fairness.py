@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from statistics import median
 from typing import Any, Final
 
 from eventstreams.core.apikey import ApiKey
@@ -26,6 +27,8 @@ QUIET_RATE: Final = 100
 LIMITED_RATE: Final = 100
 """Requests a second that a limited flood is allowed."""
 
+FURTHER_ROUNDS: Final = 2
+"""So many more of ours than of other runs, for the bar: single rounds differ much."""
 _TIMES_LONGER: Final = 3
 """So much longer than other runs: at this rate a p99 is of few requests."""
 _LEAD_SECONDS: Final = 1
@@ -62,16 +65,20 @@ def beside(server: str, flood: Flood) -> str:
 def fairness_bars(results: Results) -> Iterator[Bar]:
     """Return a bar for each scheme: the flood that costs the quiet key most, of those without a limit."""
     for scheme in ("http", "https"):
-        alone, *beside_floods = (
-            results.cell(Series.FAIRNESS, beside(OURS, flood), scheme, 1, BODY_BYTES)
-            for flood in FLOODS
-            if not flood.is_limited
-        )
-        p99s = [cell.p99_ms for cell in beside_floods if cell is not None]
-        if alone is not None and p99s:
-            ratio = max(p99s) / alone.p99_ms
-            name = f"p99 of a quiet key beside another's flood, {scheme.upper()}, against alone"
-            yield Bar(name, f"≤ 2{TIMES}", f"{ratio:.2f}{TIMES}", ratio <= 2)
+        found = [prolonged(results, OURS, flood, scheme) for flood in FLOODS if not flood.is_limited]
+        worst = max(found, key=lambda ratios: median(ratios or [0]))
+        if worst:
+            yield Bar(f"p99 of a quiet key beside another's flood, {scheme.upper()}, against alone", 2, worst, TIMES)
+
+
+def prolonged(results: Results, server: str, flood: Flood, scheme: str) -> tuple[float, ...]:
+    """Return how the quiet key's p99 beside a flood stands to that alone, for each round; nothing of alone itself."""
+    alone, flooded = (
+        results.cell(Series.FAIRNESS, beside(server, one), scheme, 1, BODY_BYTES) for one in (ALONE, flood)
+    )
+    if alone is None or flooded is None or flood is ALONE:
+        return ()
+    return flooded.beside(alone, lambda run: run.p99_ms)
 
 
 def measure_fairness(scene: Scene, scheme: Scheme, broker: Broker, pace: Pace, guard: Guard) -> None:
@@ -80,7 +87,8 @@ def measure_fairness(scene: Scene, scheme: Scheme, broker: Broker, pace: Pace, g
     pace = replace(pace, seconds=_TIMES_LONGER * pace.seconds)
     for name in SERVERS:
         with running(name, scheme, scene, broker) as server:
-            for number in range(1, pace.rounds + 1):
+            rounds = pace.rounds + (FURTHER_ROUNDS if name == OURS else 0)
+            for number in range(1, rounds + 1):
                 for flood in FLOODS:
                     run = partial(_once, server, flood, greedy[flood.is_limited], pace, number)
                     if name == OURS and not flood.is_limited:

@@ -8,7 +8,7 @@ from string import Template
 from typing import Final
 
 from perf.client import IN_FLIGHT
-from perf.fairness import ALONE, FLOODS, QUIET_RATE, SERVERS, beside, fairness_bars
+from perf.fairness import FLOODS, FURTHER_ROUNDS, QUIET_RATE, SERVERS, beside, fairness_bars, prolonged
 from perf.results import Cell, Results, Revocations, count, disturbed
 from perf.servers import OURS, PEERS
 from perf.sharing import SHARES, shared
@@ -30,7 +30,16 @@ NAMES: Final = {OURS: "**ours**", "granian": "Granian, RSGI", "uvicorn": "uvicor
 _SCHEMES: Final = ("http", "https")
 _HEAD: Final = ("server", "requests/s", "±", "slowed", "p50 ms", "p99 ms", "CPU µs", "RSS MB", "ours is")
 
-_FAIRNESS_HEAD: Final = ("server", "the flood", "quiet p50 ms", "quiet p99 ms", "p99 is", "answers/s to the flood")
+_FAIRNESS_HEAD: Final = (
+    "server",
+    "the flood",
+    "slowed",
+    "quiet p50 ms",
+    "quiet p99 ms",
+    "p99 is",
+    "in single rounds",
+    "answers/s to the flood",
+)
 
 _SHARING_HEAD: Final = ("server", "keys", "connections each", "requests/s", "p50 ms", "p99 ms", "CPU µs", "rate is")
 
@@ -46,6 +55,7 @@ def page(results: Results, revocations: Revocations | None = None) -> str:
     figures = {name: ", ".join(map(str, load.get(name, ["unknown"]))) for name in ("before", "after")}
     return Template(_PAGE.read_text()).substitute(
         bars=_bars(results, revocations),
+        behind=_behind(results),
         body=BODY_BYTES,
         at=CONNECTIONS,
         connections=_by_load(results, Series.CONNECTIONS, "connections"),
@@ -54,6 +64,7 @@ def page(results: Results, revocations: Revocations | None = None) -> str:
         real=_by_load(results, Series.KAFKA, "connections"),
         crowd=_crowd(results),
         quiet_rate=QUIET_RATE,
+        flood_rounds=settings["pace"]["rounds"] + FURTHER_ROUNDS,
         fairness=_by_scheme(_FAIRNESS_HEAD, results, _beside_floods),
         sharing=_by_scheme(_SHARING_HEAD, results, _shared),
         floors=_floors(results),
@@ -74,6 +85,7 @@ def page(results: Results, revocations: Revocations | None = None) -> str:
         judged_attempts=settings["pace"]["attempts"],
         disturbance=_disturbance(results),
         date=results.date,
+        anew="".join(f" The series `{series}` was measured anew on {when}." for series, when in results.anew.items()),
     )
 
 
@@ -91,8 +103,23 @@ def summary(results: Results) -> str:
 
 def _bars(results: Results, revocations: Revocations | None) -> str:
     found = [*bars(results), *fairness_bars(results), *(revocation_bars(revocations) if revocations else ())]
-    rows = [(bar.name, bar.asked, bar.measured, "met" if bar.is_met else "**missed**") for bar in found]
-    return _table(("what", "asked", "measured", ""), rows)
+    rows = [(bar.name, bar.limit, bar.measured, bar.verdict) for bar in found]
+    return _table(("what", "asked", "measured (single rounds)", ""), rows)
+
+
+def _behind(results: Results) -> str:
+    """Return under which loads of the first tables a peer gets more requests a second than ours."""
+    varied = {Series.CONNECTIONS: "{0} connections", Series.SIZES: "{1} bytes"}
+    loads = sorted({(run.series, run.scheme, run.connections, run.body_bytes) for run in results.runs})
+    found = []
+    for series, scheme, *load in loads:
+        cells = {name: results.cell(series, name, scheme, *load) for name in (OURS, *PEERS)}
+        ours = cells.pop(OURS)
+        for name, cell in cells.items():
+            if series in varied and ours is not None and cell is not None and cell.rate > ours.rate:
+                label = varied[Series(series)].format(*load)
+                found.append(f"{scheme.upper()} and {label} ({ours.rate / cell.rate:.2f}{TIMES} {NAMES[name]})")
+    return f"Behind a peer with {'; '.join(found)}." if found else "Behind no peer with any load of the tables below."
 
 
 def _by_load(results: Results, series: Series, varied: str) -> str:
@@ -133,17 +160,17 @@ def _by_scheme(head: Sequence[str], results: Results, rows_of: RowsOf) -> str:
 
 def _beside_floods(results: Results, server: str, scheme: str) -> Iterator[tuple[str, ...]]:
     """Return how the quiet client fares, alone and beside each flood."""
-    name, alone_p99_ms = NAMES[server], 0.0
+    name = NAMES[server]
     for flood in FLOODS:
         cell = results.cell(Series.FAIRNESS, beside(server, flood), scheme, 1, BODY_BYTES)
         if cell is None:
             continue
-        quiet = (name, flood.name, f"{cell.p50_ms:.2f}", f"{cell.p99_ms:.2f}")
-        if flood is ALONE:
-            alone_p99_ms = cell.p99_ms
-            yield (*quiet, "", "")
+        quiet = (name, flood.name, f"{cell.slowed:.0%}", f"{cell.p50_ms:.2f}", f"{cell.p99_ms:.2f}")
+        if ratios := prolonged(results, server, flood, scheme):
+            single = f"{min(ratios):.2f} to {max(ratios):.2f}"
+            yield (*quiet, f"{median(ratios):.2f}{TIMES}", single, count(cell.rate))
         else:
-            yield (*quiet, f"{cell.p99_ms / alone_p99_ms:.2f}{TIMES}", count(cell.rate))
+            yield (*quiet, "", "", "")
         name = ""
 
 
@@ -174,9 +201,8 @@ def _crowd(results: Results) -> str:
 def _floors(results: Results) -> str:
     rows = []
     names = {OURS: "ours, with Kafka's mock", NO_KAFKA: "ours without Kafka", **FEATURES}
-    for server in (OURS, *FLOORS):
-        series = Series.CONNECTIONS if server == OURS else Series.FLOORS
-        cells = [results.cell(series, server, scheme, CONNECTIONS, BODY_BYTES) for scheme in _SCHEMES]
+    for server in FLOORS:
+        cells = [results.cell(Series.FLOORS, server, scheme, CONNECTIONS, BODY_BYTES) for scheme in _SCHEMES]
         rows.append((names[server], *(text for cell in cells for text in _rate_and_cpu(cell))))
     return _table(("", "HTTP requests/s", "CPU µs", "HTTPS requests/s", "CPU µs"), rows)
 
@@ -204,7 +230,10 @@ def _memory(results: Results) -> str:
             (f"{load}, median of the first third of {soak.samples[-1][0]:.0f} s", f"{median(megabytes[:third]):.0f}")
         )
         rows.append(
-            (f"{load}, median of the last third, {soak.requests} requests later", f"{median(megabytes[-third:]):.0f}")
+            (
+                f"{load}, median of the last third, {count(soak.requests)} requests later",
+                f"{median(megabytes[-third:]):.0f}",
+            )
         )
     return _table(("one process", "RSS MB"), rows)
 
@@ -230,7 +259,8 @@ def _disturbance(results: Results) -> str:
         return ""
     lost, slowed = (median(map(figure, kept)) for figure in (attrgetter("lost"), attrgetter("slowed")))
     said = f"Median over all runs that count: {lost:.1%} taken, {slowed:.0%} slower"
-    return f"{said}; {len(results.runs) - len(kept)} runs were repeated, {len(worst)} of {len(kept)} are above a limit."
+    again = len(results.runs) - len(kept)
+    return f"{said}; {len(worst)} of {len(kept)} are above a limit, after {again} more that were dropped."
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -144,8 +144,6 @@ class Benchmark:
             scene = Scene(Path(name))
             with brokers.answering(scene.directory) as broker:
                 self._answering(scene, broker)
-            if self._plan.floors:
-                self._floors(scene)
             if self._plan.kafka_connections:
                 with brokers.kafka() as broker:
                     self._kafka(scene, broker)
@@ -168,13 +166,11 @@ class Benchmark:
                 measure_fairness(scene, scheme, broker, plan.pace, self._guard)
                 measure_sharing(scene, scheme, broker, plan.pace, self._guard)
         if plan.floors:
+            for scheme in _SCHEMES:
+                with all_running(FLOORS, scheme, scene, broker) as servers:
+                    measure(Series.FLOORS, servers, [Load(64, BODY_BYTES)], plan.pace, self._guard)
             measure_client(broker, LINGERS_MS, plan.pace, self._guard)
         self._memory(scene, broker)
-
-    def _floors(self, scene: Scene) -> None:
-        for scheme in _SCHEMES:
-            with all_running(FLOORS, scheme, scene, None) as servers:
-                measure(Series.FLOORS, servers, [Load(64, BODY_BYTES)], self._plan.pace, self._guard)
 
     def _kafka(self, scene: Scene, broker: Broker) -> None:
         plan = self._plan
@@ -224,7 +220,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.rounds is not None:
         plan = replace(plan, pace=replace(plan.pace, rounds=options.rounds))
     try:
-        _prepare()
+        _prepare(is_part=options.only is not None)
     except (BenchmarkError, PlatformError) as error:
         sys.stderr.write(f"bench-producer: {error}\n")
         return 1
@@ -252,6 +248,8 @@ def _merged(found: Results) -> Results:
         results.memory, results.soak = found.memory, found.soak
     anew = {run.series for run in found.runs}
     results.runs = [run for run in results.runs if run.series not in anew] + found.runs
+    load = ", ".join(map(str, found.load["before"]))
+    results.anew |= dict.fromkeys(sorted(anew), f"{found.date}, load average before: {load}")
     return results
 
 
@@ -260,9 +258,11 @@ def published() -> str:
     return page(Results.read(RESULTS), Revocations.read(REVOCATIONS) if REVOCATIONS.exists() else None)
 
 
-def _prepare() -> None:
+def _prepare(*, is_part: bool) -> None:
     if (os.cpu_count() or 1) < 2:
         raise BenchmarkError("two cores are needed: one for the server, one for load and broker")
+    if is_part and Results.read(RESULTS).versions != machine.versions():
+        raise BenchmarkError("the other results are of other versions: measure all of it, without --only")
     packages.ensure({**PACKAGES, **packages.JAVA}, Progress())
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as Ctrl-C: everything is ended on the way out
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)

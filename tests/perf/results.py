@@ -85,6 +85,8 @@ class Results:
     runs: list[Run] = field(default_factory=list)
     memory: list[Memory] = field(default_factory=list)
     soak: Soak | None = None
+    anew: dict[str, str] = field(default_factory=dict)
+    """Date and load of the series that were measured anew alone, since."""
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -154,14 +156,23 @@ class Revocations:
 
 
 class Cell:
-    """The medians of the rounds of one server under one load."""
+    """The rounds of one server under one load; a figure of it is their median."""
 
     def __init__(self, runs: Sequence[Run]) -> None:
         self._runs = runs
 
+    def beside(self, other: "Cell", figure: Callable[[Run], float]) -> tuple[float, ...]:
+        """Return how a figure stands to that of the other in each round that both have."""
+        others = {run.round: run for run in other._runs}
+        return tuple(figure(run) / figure(others[run.round]) for run in self._runs if run.round in others)
+
+    def each(self, figure: Callable[[Run], float]) -> tuple[float, ...]:
+        """Return a figure of each round."""
+        return tuple(map(figure, self._runs))
+
     def of(self, figure: Callable[[Run], float]) -> float:
         """Return the median of a figure."""
-        return median(map(figure, self._runs))
+        return median(self.each(figure))
 
     @property
     def rate(self) -> float:

@@ -131,7 +131,7 @@ def running(
     name: str,
     scheme: Scheme,
     scene: Scene,
-    broker: Broker | None,
+    broker: Broker,
     keyring: Path | None = None,
     cluster: str | None = None,
 ) -> Iterator[Server]:
@@ -149,7 +149,7 @@ def running(
         command = _our_command(name.split()[1:], broker)
     else:
         file = scene.directory / "kafka.json"
-        file.write_text(json.dumps({**_PEER_PRODUCER, **(broker.settings if broker else {})}))
+        file.write_text(json.dumps({**_PEER_PRODUCER, **broker.settings}))
         variables = {KAFKA_FILE: str(file), KEYRING_FILE: str(scene.keyring)}
         command = (_granian if name == GRANIAN else _uvicorn)(port, scheme, scene)
     label = f"{name.replace(' ', '-')}-{scheme}"
@@ -161,21 +161,21 @@ def running(
 
 
 @contextmanager
-def all_running(names: Sequence[str], scheme: Scheme, scene: Scene, broker: Broker | None) -> Iterator[list[Server]]:
+def all_running(names: Sequence[str], scheme: Scheme, scene: Scene, broker: Broker) -> Iterator[list[Server]]:
     """Run several servers side by side on the same core; whoever is not asked costs next to nothing."""
     with ExitStack() as stack:
         yield [stack.enter_context(running(name, scheme, scene, broker)) for name in names]
 
 
-def _our_settings(scheme: Scheme, scene: Scene, broker: Broker | None, keyring: Path) -> dict[str, str]:
-    kafka = broker.settings if broker else {"bootstrap.servers": "127.0.0.1:1", "security.protocol": "PLAINTEXT"}
+def _our_settings(scheme: Scheme, scene: Scene, broker: Broker, keyring: Path) -> dict[str, str]:
+    kafka = broker.settings
     settings = {
         "EVENTSTREAMS_BOOTSTRAP_SERVERS": str(kafka["bootstrap.servers"]),
         "EVENTSTREAMS_KAFKA_SECURITY_PROTOCOL": str(kafka["security.protocol"]),
         "EVENTSTREAMS_KEYRING_FILE": str(keyring),
         "EVENTSTREAMS_DRAIN_SECONDS": "0",
     }
-    if broker and "sasl.password" in kafka:
+    if "sasl.password" in kafka:
         settings["EVENTSTREAMS_KAFKA_CREDENTIALS_DIR"] = str(scene.credentials(broker))
         settings["EVENTSTREAMS_KAFKA_CA_FILE"] = str(kafka["ssl.ca.location"])
     if scheme == "http":
@@ -183,8 +183,8 @@ def _our_settings(scheme: Scheme, scene: Scene, broker: Broker | None, keyring: 
     return settings | {"EVENTSTREAMS_TLS_DIR": str(scene.directory)}
 
 
-def _our_command(changes: Sequence[str], broker: Broker | None) -> list[str]:
-    if broker is not None and broker.name == "answering":
+def _our_command(changes: Sequence[str], broker: Broker) -> list[str]:
+    if broker.name == "answering":
         changes = ["known-topics", *changes]
     return python("perf.ours", *changes) if changes else python("eventstreams.main.producer")
 
