@@ -78,7 +78,7 @@ def load(text: str) -> Shard:
         if raw["version"] != VERSION:
             raise UnknownVersionError(f"keyring version {raw['version']!r} is not {VERSION}")
         return Shard(int(raw["revision"]), tuple(_key_from_json(key) for key in raw["keys"]))
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ValueError("not a keyring") from error
 
 

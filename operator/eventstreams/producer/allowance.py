@@ -103,11 +103,13 @@ class Account:
     def spend(self, size: int, now: float) -> None:
         """Count a request with a body of `size` bytes. Raises LaterError 429, having counted nothing."""
         requests, sizes = self._requests, self._size
-        if requests is not None and (seconds := requests.wait(now)):
-            raise _over(Reason.REQUESTS, f"{requests.rate} requests", "requestsPerSecond", seconds)
+        pause = 0.0 if requests is None else requests.wait(now)
+        pause_for_bytes = 0.0 if sizes is None else sizes.wait(now)
+        if requests is not None and pause and pause >= pause_for_bytes:
+            raise _over(Reason.REQUESTS, f"{requests.rate} requests", "requestsPerSecond", pause)
         if sizes is not None:
-            if seconds := sizes.wait(now):
-                raise _over(Reason.BYTES, f"{sizes.rate} bytes", "bytesPerSecond", seconds)
+            if pause_for_bytes:
+                raise _over(Reason.BYTES, f"{sizes.rate} bytes", "bytesPerSecond", pause_for_bytes)
             sizes.take(size)
         if requests is not None:
             requests.take(1)

@@ -23,7 +23,7 @@ from eventstreams.producer import framing
 from eventstreams.producer.allowance import Account
 from eventstreams.producer.answers import CONTINUE, RefusalError
 from eventstreams.producer.exchange import Exchange, Site, Task
-from eventstreams.producer.framing import Chunked, Head, Sized
+from eventstreams.producer.framing import Body, Head
 from eventstreams.producer.limits import Limits
 from eventstreams.producer.states import BODY, HEAD, LINGER, LOST, MOVES, SHUT, Event
 from eventstreams.producer.tls import Wire
@@ -49,6 +49,7 @@ class Connection(asyncio.Protocol):
         "_is_reading",
         "_limits",
         "_owes_continue",
+        "_pauses",
         "_room",
         "_since",
         "_site",
@@ -59,14 +60,15 @@ class Connection(asyncio.Protocol):
         "lane",
     )
     _wire: Wire
-    _body: Sized | Chunked
+    _body: Body
 
     def __init__(self, site: Site, limits: Limits, clock: Callable[[], float], age_seconds: float) -> None:
         self._site = site
         self.lane: Any = None
         self.account: Account | None = None
         self._limits = limits
-        self._room = limits.pipelined
+        self._room = limits.pipelined  # none while paused
+        self._pauses = 0
         self._clock = clock
         self._state = HEAD
         self._due: deque[Exchange] = deque()
@@ -84,13 +86,22 @@ class Connection(asyncio.Protocol):
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.wired(cast("Wire", transport))
+        wire = cast("Wire", transport)
+        if self.reached(wire):
+            self.wired()
 
-    def wired(self, wire: Wire) -> None:
-        """Begin: `wire` is ready for use."""
+    def reached(self, wire: Wire) -> bool:
+        """Begin to count: somebody has connected. False when there are too many, and this one is to go."""
         self._wire = wire
-        if not self._site.joined(self):
+        is_welcome = self._site.joined(self)
+        if not is_welcome:
+            self._move(Event.LOST)
             wire.abort()
+        return is_welcome
+
+    def wired(self) -> None:
+        """Begin: the wire is ready for use."""
+        self._since = self._clock()
 
     @override
     def data_received(self, data: bytes) -> None:
@@ -137,18 +148,21 @@ class Connection(asyncio.Protocol):
     # what the server tells
 
     def pause(self) -> None:
-        """Take no further request until `resume`."""
+        """Take no further request until `resume`, as often as this was called: for a turn, and for a late answer."""
+        self._pauses += 1
         self._room = 0
         self._regulate()
 
     def resume(self) -> None:
-        """Go on after `pause`."""
-        self._room = self._limits.pipelined
-        self._go_on()
+        """Go on after the last `pause`."""
+        self._pauses -= 1
+        if not self._pauses:
+            self._room = self._limits.pipelined
+            self._go_on()
 
     def retire(self) -> None:
-        """Take no further request: close when what is due is answered."""
-        if self._state is HEAD or self._state is BODY:
+        """Take no further request: close when what is due is answered. One that is being read is still taken."""
+        if self._state is HEAD and not (self._held and self._is_reading):
             self._move(Event.LAST_READ)
             if self._due:
                 self._due[-1].is_last = True
@@ -161,9 +175,9 @@ class Connection(asyncio.Protocol):
 
     def sweep(self, now: float) -> None:
         """Enforce the deadlines."""
-        while self._due and now - self._due[0].started > self._limits.request_seconds:
+        while (due := self._due) and due[0].answer is None and now - due[0].started > self._limits.request_seconds:
             unknown = "Kafka did not confirm the record in time: it may or may not be stored"
-            self._due[0].refuse(RefusalError(408, unknown))
+            due[0].refuse(RefusalError(408, unknown))
         age = now - self._since
         if not self._can_write:
             if age > self._limits.write_seconds:
@@ -189,7 +203,7 @@ class Connection(asyncio.Protocol):
 
     def _read(self, data: bytes) -> None:
         """Take from `data` what is complete, as long as answers have room; the rest is held."""
-        had_held, at, size, due = bool(self._held), 0, len(data), self._due
+        had_held, has_begun, at, size, due = bool(self._held), False, 0, len(data), self._due
         self._is_parsing = True
         try:
             while at < size and self._can_write and len(due) < self._room:
@@ -201,18 +215,19 @@ class Connection(asyncio.Protocol):
                     after = size  # after a request that was the last
                 if after is None:
                     break
+                has_begun = has_begun or after - at > len(b"\r\n")  # an empty line before a head is no progress
                 at = after
                 if at < size and self.account is not None and self.account.records >= self._site.turns.busy:
                     self._site.turns.wait(self, self.account)
         except RefusalError as refusal:
-            self._shut_with(refusal)
+            self._shut_with(refusal, is_bodiless=self._state is HEAD and data.startswith(b"HEAD ", at))
         except Exception:  # our outermost frame: a bug costs this connection and not the process
             logger.exception("Bug met while reading a request")
             self._shut_with(RefusalError(500, "internal error: the record may or may not be stored", closes=True))
         self._is_parsing = False
         if self._state is HEAD or self._state is BODY:
             self._held = data[at:]
-            if self._held and (at or not had_held):
+            if self._held and (has_begun or not had_held):
                 self._since = self._clock()
             self._regulate()
 
@@ -243,7 +258,8 @@ class Connection(asyncio.Protocol):
         if not head.chunked and start + length <= len(data):
             self._take(head, task, data[start : start + length])
             return start + length
-        self._body = Chunked(self._limits, self._site.room(task)) if head.chunked else Sized(length)
+        is_kept = not isinstance(task, RefusalError)
+        self._body = framing.body_of(head, self._limits, self._site.room(task), is_kept=is_kept)
         self._owes_continue = head.expects_continue and start == len(data)
         self._since = self._clock()
         self._move(Event.HEAD_READ)
@@ -265,21 +281,21 @@ class Connection(asyncio.Protocol):
         except RefusalError as refusal:
             if refusal.closes or head.expects_continue:
                 raise
-            return refusal
+            return refusal.with_traceback(None)  # its frames hold the bytes that were read, and they it
 
     def _read_body(self, data: bytes, at: int) -> int:
         at = self._body.take(data, at)
         self._owes_continue = False
         if self._body.is_complete and self._head is not None:
             self._move(Event.BODY_READ)
-            self._take(self._head, self._task, self._body.value())
+            self._take(self._head, self._task, self._body.value(), is_prompt=False)
         return at
 
-    def _take(self, head: Head, task: Task, body: bytes) -> None:
+    def _take(self, head: Head, task: Task, body: bytes, *, is_prompt: bool = True) -> None:
         """Hand a complete request to the site."""
         now = self._clock()
         self._head = self._task = None
-        self._current = exchange = Exchange(self, self._site, task, now)
+        self._current = exchange = Exchange(self, self._site, task, now, is_prompt=is_prompt)
         self._due.append(exchange)
         if not head.keep_alive or now >= self._expires or self._site.is_draining:
             exchange.is_last = True
@@ -292,14 +308,14 @@ class Connection(asyncio.Protocol):
             self._site.take(task, body, exchange)
         self._current = None
 
-    def _shut_with(self, refusal: RefusalError) -> None:
+    def _shut_with(self, refusal: RefusalError, *, is_bodiless: bool = False) -> None:
         """Refuse the request that is being read, and read no further."""
         if self._state is BODY and isinstance(self._task, RefusalError):
             refusal = self._task
         exchange, self._current = self._current, None
         if exchange is None:
             exchange = Exchange(self, self._site, self._task, self._clock())
-            exchange.is_bodiless = self._head is not None and self._head.method == b"HEAD"
+            exchange.is_bodiless = is_bodiless or (self._head is not None and self._head.method == b"HEAD")
             self._due.append(exchange)
         exchange.is_last = True
         if self._state is not SHUT:

@@ -1,8 +1,12 @@
-"""Records to Kafka: three idempotent producers with acks=all, behind one `send`.
+"""Records to Kafka: four idempotent producers with acks=all, behind one `send`.
 
-They (lanes) share the work: one sends at once, for a few records in flight; one waits 0.5 ms for company, and one 2 ms,
-for who has so much in flight that this is little beside its turn. A lone client gets 0.3 ms instead of 1.4, a crowd
-keeps its throughput. A producer that failed fatally is replaced, and so is one whose trusted CA changed.
+Three of them (lanes) share the work: one sends at once, for a few records in flight; one waits 0.5 ms for company, and
+one 2 ms, for who has so much in flight that this is little beside its turn. A lone client gets 0.3 ms instead of 1.4, a
+crowd keeps its throughput. The fourth sends each record in a batch of its own: Kafka refuses whole batches, for one
+record that it does not want, or because the batch is too large for the topic. Then nothing of it is stored, and each of
+its records is sent once more, alone; and so is what comes for that topic in the next seconds.
+
+A producer that failed fatally is replaced, and so is one whose trusted CA changed.
 """
 
 import asyncio
@@ -12,7 +16,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final, Protocol
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, Message
 
 from eventstreams.producer.answers import RefusalError, unavailable
 from eventstreams.producer.lane import Config, Lane, MakeProducer, Ticket, kafka_logger, make_producer
@@ -34,7 +38,16 @@ CALM_SECONDS: Final = 0.02
 QUICK_MOST: Final = 24
 """Records in flight of owners who have few each, from which they are a crowd together."""
 
-_LINGER_MS: Final = (0, 0.5, 2)  # of the lanes, by how crowded an owner is
+ALONE_SECONDS: Final = 10.0
+"""So long after Kafka refused a batch all records of the topic are sent alone."""
+
+_LANES: Final[tuple[Config, ...]] = (  # by how crowded an owner is, and last the one for records alone
+    {"linger.ms": 0},
+    {"linger.ms": 0.5},
+    {"linger.ms": 2},
+    {"linger.ms": 0, "batch.num.messages": 1},
+)
+_ALONE: Final = 3
 _CROWDED_SECONDS: Final = 1.0  # so long after one sent as a crowd its reports, and its records, are reckoned with
 _RENEW_SECONDS: Final = 1.0
 _PROOF_SECONDS: Final = 3.0  # after one that failed young a client is ready at this age: else it would come and go
@@ -52,6 +65,7 @@ _NOT_STORED: Final[Mapping[int, tuple[int, str]]] = {
     KafkaError.UNKNOWN_TOPIC_OR_PART: (404, "the topic does not exist"),
     KafkaError._UNKNOWN_TOPIC: (503, "the topic is new and not known everywhere yet"),  # noqa: SLF001  librdkafka's name
     KafkaError._UNKNOWN_PARTITION: (503, "the topic is new and not known everywhere yet"),  # noqa: SLF001
+    KafkaError._QUEUE_FULL: (503, "Kafka refused a batch with the record, which could not be sent again"),  # noqa: SLF001
     KafkaError.TOPIC_AUTHORIZATION_FAILED: (503, "the REST producer's own Kafka user may not write to the topic"),
     KafkaError.NOT_ENOUGH_REPLICAS: (503, "the topic has too few replicas in sync"),
 }
@@ -98,7 +112,8 @@ class Delivery:
         self._loop = loop
         self._turns = turns
         self._make = make
-        self._lanes = [self._lane(number) for number in range(len(_LINGER_MS))]
+        self._lanes = [self._lane(number) for number in range(len(_LANES))]
+        self._alone_until: dict[str, float] = {}  # topics of which Kafka refused a batch
         self._ready_from = self._crowded_until = self._gathered_until = -math.inf
         turns.is_awaited = lambda: 0 < self._lanes[0].in_flight <= CROWD  # more are a crowd themselves
         turns.is_crowded = lambda: loop.time() < self._crowded_until
@@ -111,7 +126,9 @@ class Delivery:
         `owner` is whose record it is: the crowd of another is no crowd of its own. Raises RefusalError when the record
         was not queued; `ticket` is then told nothing.
         """
-        if lane is None or lane.has_failed or lane.has_ended:
+        if self._alone_until and self._is_alone(topic):
+            lane = self._lanes[_ALONE]
+        elif lane is None or lane.has_failed or lane.has_ended:
             lane = self._lanes[self._crowd(owner)]
         elif owner.crowd:  # it may send over this connection for ever
             self._crowded_until = self._loop.time() + _CROWDED_SECONDS
@@ -124,6 +141,25 @@ class Delivery:
         except KafkaException as error:
             raise self._not_queued(error.args[0], topic, lane) from None
         return lane
+
+    def _is_alone(self, topic: str) -> bool:
+        """Say whether the topic's records are to be sent alone."""
+        until = self._alone_until.get(topic)
+        if until is not None and until < self._loop.time():
+            del self._alone_until[topic]
+            return False
+        return until is not None
+
+    def _again(self, ticket: Ticket, beside: Attributes, message: Message) -> None:
+        """Send a record alone that Kafka refused with its batch: what it then says is about the record itself."""
+        topic = str(message.topic())
+        if topic not in self._alone_until:
+            kafka_logger.warning("Kafka refused a batch; its records are sent one by one", extra={"topic": topic})
+        self._alone_until[topic] = self._loop.time() + ALONE_SECONDS
+        try:
+            self._lanes[_ALONE].send(topic, message.value(), beside, ticket)
+        except (BufferError, KafkaException):
+            ticket.failed(KafkaError(KafkaError._QUEUE_FULL))  # noqa: SLF001  librdkafka's name
 
     def _crowd(self, owner: Owner) -> int:
         """Return the lane for how many records the owner has in flight now, or had a moment ago if that was more."""
@@ -183,7 +219,7 @@ class Delivery:
         new: list[Lane] = []
         old = new
         try:
-            for number in range(len(_LINGER_MS)):
+            for number in range(len(_LANES)):
                 new.append(self._lane(number))  # noqa: PERF401  those before one that fails are to be ended
             old, self._lanes = self._lanes, new
         finally:
@@ -204,7 +240,8 @@ class Delivery:
     @property
     def is_stuck(self) -> bool:
         """Whether a thread that takes Kafka's reports does not come round any more."""
-        return time.monotonic() - min(lane.polled_at for lane in self._lanes) > _STUCK_SECONDS
+        polled = [lane.polled_at for lane in self._lanes if not lane.has_ended]
+        return bool(polled) and time.monotonic() - min(polled) > _STUCK_SECONDS
 
     async def close(self, seconds: float) -> bool:
         """Flush: end the lanes when all is reported. What `seconds` do not suffice for is given up: False."""
@@ -214,8 +251,9 @@ class Delivery:
         return all(await asyncio.gather(*joins))
 
     def _lane(self, number: int) -> Lane:
-        config = {**self._config, "linger.ms": _LINGER_MS[number]}
-        return Lane(self._make, config, self._loop, self._renew_failed, self._turns, gives_way=number > 0)
+        config = {**self._config, **_LANES[number]}
+        again = None if number == _ALONE else self._again
+        return Lane(self._make, config, self._loop, self._renew_failed, self._turns, gives_way=number > 0, again=again)
 
     def _renew_failed(self, lane: Lane) -> None:
         """Put a new producer in place of one that failed fatally, after a pause: the next may fail likewise."""

@@ -55,6 +55,8 @@ class Sender(Protocol):
     ) -> Lane: ...
 
 
+_NO_RIGHT: Final = "the API key may not produce to this topic: add it to the ServiceID's topics"
+
 CallLater = Callable[[float, Callable[[], None]], object]
 """Calls after about so many seconds."""
 
@@ -203,12 +205,16 @@ class Endpoint(PageSite):
             raise RefusalError(405, "records are produced with POST", headers={"Allow": "POST"})
         grant = self._keys.find(credentials(head, takes_basic=route.takes_basic))
         if not grant.permits(topic):
-            message = "the API key may not produce to this topic: add it to the ServiceID's topics"
-            raise _known_as(RefusalError(403, message), topic, grant)
+            raise _known_as(RefusalError(403, _NO_RIGHT), topic, grant)
         try:
             return route.order(head, topic, grant, self._limits)
         except RefusalError as refusal:
             raise _known_as(refusal, topic, grant) from None
+
+    def _confirm(self, task: Asked) -> None:
+        """Check again what may have changed since the head was judged. Raises RefusalError."""
+        if not self._keys.current(task.grant).permits(task.topic):
+            raise RefusalError(403, _NO_RIGHT)
 
     @override
     def recall(self, line: bytes, fields: bytes) -> tuple[Head, Task] | None:
@@ -228,6 +234,12 @@ class Endpoint(PageSite):
         else:
             super().take(task, body, exchange)
             return
+        if not exchange.is_prompt:
+            try:
+                self._confirm(task)
+            except RefusalError as refusal:
+                pending.refuse(refusal)
+                return
         account = exchange.client.account = task.grant.account
         if account is not self.turns.last:
             self.turns.met(account)
@@ -240,11 +252,24 @@ class Endpoint(PageSite):
         partitions = self._topics.find(task.topic)
         if partitions is not None or self._topics.is_away:
             self._send(pending, partitions)
-        elif not self._topics.ask(task.topic, partial(self._send_now, pending)):
-            pending.refuse(unavailable("too many requests wait for topics that are not known yet"))
+        else:
+            self._ask(pending)
+
+    def _ask(self, pending: Pending | PendingBatch) -> None:
+        """Have the request wait until Kafka told of the topic. It counts as in flight meanwhile."""
+        account = pending.order.grant.account
+        try:
+            self.window.take(account, 1, pending.size)
+        except LaterError as refusal:
+            self._refuse_later(pending, refusal)
+            return
+        if not self._topics.ask(pending.order.topic, partial(self._send_now, pending)):
+            self.window.give(account, 1, pending.size)
+            pending.refuse(unavailable("too many topics that are not known yet are asked for"))
 
     def _send_now(self, pending: Pending | PendingBatch) -> None:
         """Send what waited until Kafka told of the topic, or did not in time."""
+        self.window.give(pending.order.grant.account, 1, pending.size)
         self._send(pending, self._topics.find(pending.order.topic))
 
     def _send(self, pending: Pending | PendingBatch, partitions: int | None) -> None:

@@ -96,11 +96,11 @@ class Client(Protocol):
 
 
 class Exchange:
-    """One request's place in the line of answers."""
+    """One request's place in the line of answers. `is_prompt`: its body came with its head."""
 
-    __slots__ = ("_site", "_task", "answer", "client", "is_bodiless", "is_last", "started")
+    __slots__ = ("_site", "_task", "answer", "client", "is_bodiless", "is_last", "is_prompt", "started")
 
-    def __init__(self, client: Client, site: Site, task: Task, started: float) -> None:
+    def __init__(self, client: Client, site: Site, task: Task, started: float, *, is_prompt: bool = True) -> None:
         self._site = site
         self._task = task
         self.client = client
@@ -108,6 +108,7 @@ class Exchange:
         self.answer: Answer | None = None
         self.is_bodiless = False
         self.is_last = False
+        self.is_prompt = is_prompt
 
     def finish(self, answer: Answer) -> None:
         """Answer the request. A second answer is dropped."""

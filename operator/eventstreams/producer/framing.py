@@ -15,6 +15,7 @@ from eventstreams.producer.limits import Limits
 
 END: Final = b"\r\n\r\n"
 _CRLF: Final = b"\r\n"
+_MOST_PIECES: Final = 64  # of a body; more are joined: an object for each two bytes is twenty times their size
 SHORT_HEAD: Final = 4096
 """Heads up to this length cannot break a limit on length, so they are not measured."""
 
@@ -179,19 +180,23 @@ def _reason(head: bytes) -> RefusalError:
 
 
 class Sized:
-    """Gathers a body whose length is known."""
+    """Gathers a body whose length is known, or only counts it."""
 
-    __slots__ = ("_missing", "_pieces")
+    __slots__ = ("_is_kept", "_missing", "_pieces")
 
-    def __init__(self, length: int) -> None:
+    def __init__(self, length: int, *, is_kept: bool = True) -> None:
         self._missing = length
+        self._is_kept = is_kept
         self._pieces: list[bytes] = []
 
     def take(self, data: bytes, start: int) -> int:
         """Take the body's bytes from `data[start:]` and return the position after them."""
         piece = data[start : start + self._missing]
-        self._pieces.append(piece)
         self._missing -= len(piece)
+        if self._is_kept:
+            self._pieces.append(piece)
+            if len(self._pieces) > _MOST_PIECES:
+                self._pieces = [b"".join(self._pieces)]
         return start + len(piece)
 
     @property
@@ -207,11 +212,13 @@ class Sized:
 class Chunked:
     """Decodes a chunked body (RFC 9112 §7.1): no bare LF, bounded lines, extensions and trailers ignored."""
 
-    __slots__ = ("_body", "_checked", "_held", "_limits", "_missing", "_room", "is_complete")
+    __slots__ = ("_body", "_checked", "_held", "_is_kept", "_limits", "_missing", "_room", "_size", "is_complete")
 
-    def __init__(self, limits: Limits, room: "Room") -> None:
+    def __init__(self, limits: Limits, room: "Room", *, is_kept: bool = True) -> None:
         self._limits = limits
         self._room = room
+        self._is_kept = is_kept
+        self._size = 0  # of the chunks that were announced
         self._body = bytearray()
         self._held = b""
         self._checked = 0  # bytes of what was held that were looked at before
@@ -247,7 +254,8 @@ class Chunked:
             return self._trailers(data, at)
         if self._missing > len(_CRLF):
             piece = data[at : at + self._missing - len(_CRLF)]
-            self._body += piece
+            if self._is_kept:
+                self._body += piece
             self._missing -= len(piece)
             return at + len(piece) if piece else None
         end = data[at : at + len(_CRLF)]
@@ -266,7 +274,8 @@ class Chunked:
         if match is None:
             raise bad("a chunk's size is no hexadecimal number")
         size = int(match[1], 16)
-        if len(self._body) + size > self._room.most:
+        self._size += size
+        if self._size > self._room.most:
             raise too_large(self._room)
         self._missing = size + len(_CRLF) if size else 0
         return end
@@ -294,6 +303,16 @@ class Chunked:
         if end - at > limit:
             raise bad("a chunk's line or the trailers are too long")
         return None if found < 0 else found + len(mark)
+
+
+def body_of(head: Head, limits: Limits, room: "Room", *, is_kept: bool) -> "Body":
+    """Return what takes a head's body, or when it is not kept only finds its end."""
+    if head.chunked:
+        return Chunked(limits, room, is_kept=is_kept)
+    return Sized(head.length or 0, is_kept=is_kept)
+
+
+Body = Sized | Chunked
 
 
 class Room(NamedTuple):

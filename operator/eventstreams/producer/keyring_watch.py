@@ -67,8 +67,9 @@ class KeyringWatch:
                 pause = _FIRST_PAUSE_SECONDS
                 while True:
                     version = await self._watch(version)
+                    await asyncio.sleep(pause * self._chance())  # a proxy may end each at once
             except WatchBrokenError:
-                continue
+                pass
             except ClusterError as error:
                 self._note_trouble(error)
             await asyncio.sleep(pause * (0.5 + self._chance()))

@@ -18,6 +18,7 @@ from eventstreams.producer.credentials import Credentials, unauthorized
 class Grant:
     """One key's rights, ready for the hot path: plain names apart from patterns."""
 
+    digest: str
     key_id: str
     usernames: frozenset[bytes]
     names: frozenset[str]
@@ -64,6 +65,13 @@ class Keys:
             raise unauthorized("the user of Basic authentication must be token, or the key's own user name")
         return grant
 
+    def current(self, grant: Grant) -> Grant:
+        """Return the grant that its key has now. Raises RefusalError 401 when it was revoked or has expired since."""
+        now = self._grants.get(grant.digest)
+        if now is None or now.expires <= self.wall():
+            raise unauthorized("the API key was revoked, or has expired, while the request came in")
+        return now
+
     @property
     def missing(self) -> list[int]:
         """The numbers of the shards that were never seen."""
@@ -76,6 +84,7 @@ class Keys:
         account = self._accounts.of(key.owner)
         account.limit(key.limits)
         return Grant(
+            digest=key.sha256,
             key_id=key.id,
             usernames=frozenset({b"token", key.username.encode() or b"token"}),
             names=frozenset(name for name in key.topics if permits((name,), name) and "*" not in name),

@@ -30,6 +30,12 @@ kafka_logger = logging.getLogger("eventstreams.producer.kafka")
 
 Config = Mapping[str, Any]
 
+REFUSES_BATCH: Final = frozenset(
+    {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD, KafkaError.INVALID_TIMESTAMP}
+)
+"""Kafka's words for a record that it does not want, or for a batch too large for the topic. It refuses the whole batch,
+and librdkafka says the same of each record in it."""
+
 _POLL_SECONDS: Final = 0.5
 _REPEAT_SECONDS: Final = 60.0
 _NUMBERS: Final = re.compile(r"[0-9]+")
@@ -100,7 +106,7 @@ def make_producer(config: Config) -> KafkaProducer:
 class Lane:
     """One Kafka producer, its thread, and the records it has in flight."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  the parts of the whole
         self,
         make: MakeProducer,
         config: Config,
@@ -109,13 +115,18 @@ class Lane:
         turns: Turns,
         *,
         gives_way: bool,
+        again: Callable[[Ticket, Attributes, Message], None] | None = None,
     ) -> None:
-        """Begin to connect. `failed` is told of a fatal error; `gives_way`: its reports may wait for others'."""
+        """Begin to connect. `failed` is told of a fatal error; `gives_way`: its reports may wait for others'.
+
+        `again` sends a record once more that Kafka refused with the whole batch; None: its refusal is the record's own.
+        """
         self._loop = loop
         self._turns = turns
         self._gives_way = gives_way
         self._failed = failed
-        self._reports: deque[tuple[Ticket, KafkaError | None, Message]] = deque()
+        self._again = again
+        self._reports: deque[tuple[Ticket, Attributes, KafkaError | None, Message]] = deque()
         self._stale_topics: deque[str] = deque()
         self._is_retired = self._has_round = False
         self.in_flight = 0
@@ -136,7 +147,7 @@ class Lane:
             value,
             beside.key,
             beside.partition,
-            partial(self._report, ticket),
+            partial(self._report, ticket, beside),
             None,  # on_delivery is another name of the one before, and looked at only when that is not there
             beside.timestamp_ms,
             beside.headers or [],
@@ -176,11 +187,11 @@ class Lane:
         """Answer the oldest reports, and the rest in the next round of the loop."""
         reports = self._reports
         for _ in range(min(self._turns.begin_reports(gives_way=self._gives_way), len(reports))):
-            ticket, error, message = reports.popleft()
+            ticket, beside, error, message = reports.popleft()
             self.in_flight -= 1
             try:
                 if error is not None:
-                    ticket.failed(error)
+                    self._tell_failed(ticket, beside, error, message)
                 elif (offset := message.offset()) is None:  # concluded, not acknowledged
                     ticket.failed(KafkaError(KafkaError._NO_OFFSET))  # noqa: SLF001  librdkafka's name
                 else:
@@ -191,6 +202,12 @@ class Lane:
         self._has_round = bool(reports)
         if reports:
             self._loop.call_soon(self._settle)
+
+    def _tell_failed(self, ticket: Ticket, beside: Attributes, error: KafkaError, message: Message) -> None:
+        if self._again is not None and error.code() in REFUSES_BATCH:
+            self._again(ticket, beside, message)
+        else:
+            ticket.failed(error)
 
     # in the lane's thread
 
@@ -230,8 +247,8 @@ class Lane:
         else:
             self._stale_topics.popleft()
 
-    def _report(self, ticket: Ticket, error: KafkaError | None, message: Message) -> None:
-        self._reports.append((ticket, error, message))
+    def _report(self, ticket: Ticket, beside: Attributes, error: KafkaError | None, message: Message) -> None:
+        self._reports.append((ticket, beside, error, message))
 
     def _on_error(self, error: KafkaError) -> None:
         logger.debug("Kafka's client met an error", extra={"error": error.name(), "detail": error.str()})

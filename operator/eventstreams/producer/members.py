@@ -1,6 +1,5 @@
 """What the members of a JSON envelope may be, for every route that has one."""
 
-import base64
 import binascii
 import re
 from collections.abc import Collection, Iterator
@@ -51,7 +50,7 @@ def text(value: object, name: str) -> bytes:
 def base64_bytes(value: object, name: str) -> bytes:
     """Return the bytes of a string in base64 (RFC 4648 §4), padded, without line ends."""
     try:
-        return base64.b64decode(text(value, name), validate=True)
+        return binascii.a2b_base64(text(value, name), strict_mode=True)
     except binascii.Error:
         raise MemberError(name, "is not base64") from None
 
@@ -89,6 +88,8 @@ def headers(reader: Reader, named: str, limits: Limits) -> Headers | None:
         name = text(given.get(named), f"headers.{named}").decode()
         if not name:
             raise MemberError(f"headers.{named}", "is empty")
+        if "\0" in name:  # librdkafka would cut it there
+            raise MemberError(f"headers.{named}", "has a NUL")
         value = base64_bytes(given.get("value"), "headers.value")
         size += len(name.encode()) + len(value) + _HEADER_BYTES
         if size > limits.record_headers_bytes:

@@ -142,7 +142,7 @@ def _query(limits: Limits) -> list[Object]:
     """Return the query parameters of a single record."""
     string = {"type": "string"}
     key = f"The record's key: records with one key stay in order in one partition. At most {limits.key_bytes} bytes."
-    pairs = r"^(?:[A-Za-z0-9._-]+:(?:[0-9A-Fa-f]{2})*(?:,[A-Za-z0-9._-]+:(?:[0-9A-Fa-f]{2})*)*)?$"
+    pairs = r"^(?:[^:,\x00]+:(?:[0-9A-Fa-f]{2})*(?:,[^:,\x00]+:(?:[0-9A-Fa-f]{2})*)*)?$"
     return [
         _parameter("key", key, string, "order-4711"),
         _parameter(

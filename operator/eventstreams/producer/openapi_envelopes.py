@@ -13,7 +13,11 @@ TOO_LARGE_OR_NO_ENVELOPE: Final = {413, 422}
 """Statuses that only Kafka's REST proxies have."""
 
 _TEXT: Final[Object] = {"type": "string"}
-_BASE64: Final[Object] = {"type": "string", "contentEncoding": "base64", "pattern": "^(?:[A-Za-z0-9+/]{4})*$"}
+_BASE64: Final[Object] = {
+    "type": "string",
+    "contentEncoding": "base64",
+    "pattern": "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$",
+}
 _WHOLE: Final[Object] = {"type": "integer", "minimum": 0}
 _EMBEDDED: Final[dict[str, Object]] = {
     "json": {"description": "Any JSON; stored compact, as its own text without the white space between tokens."},

@@ -26,7 +26,7 @@ _BAD_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _ONCE: Final = frozenset({b"key", b"keyType", b"headers", b"partition", b"timestamp"})
 _NUMBER: Final = re.compile(rb"[0-9]{1,18}")
 _MOMENT: Final = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-5][0-9])"
 )
 _HEX: Final = re.compile(rb"(?:[0-9A-Fa-f]{2})*")
 
@@ -120,8 +120,10 @@ def read_query(query: bytes, asked: Attributes, limits: Limits) -> None:
 
 
 def media_type(head: Head) -> bytes:
-    """Return the Content-Type in lower case, without its parameters."""
-    return head.fields.get(b"content-type", b"").partition(b";")[0].strip(b" \t").lower()
+    """Return the Content-Type in lower case, without its parameters; two that were given are no type."""
+    given = head.fields.get(b"content-type", b"")
+    name, _, parameters = given.partition(b";")
+    return given if b"," in parameters and b'"' not in parameters else name.strip(b" \t").lower()
 
 
 def _rule(head: Head) -> Rule:
@@ -219,6 +221,8 @@ def _headers(raw: bytes | None) -> Headers | None:
             raise RefusalError(
                 400, "headers is not name:value,name:value with each value in hexadecimal of even length"
             )
+        if b"\0" in plain:  # librdkafka would cut it there
+            raise RefusalError(400, "a name in headers has a NUL, which no header of Kafka's can")
         try:
             headers.append((plain.decode(), binascii.unhexlify(digits)))
         except UnicodeDecodeError:

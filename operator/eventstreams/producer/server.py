@@ -34,7 +34,7 @@ from eventstreams.producer.keyring_watch import KeyringWatch
 from eventstreams.producer.keys import Keys
 from eventstreams.producer.pages import Page, PageSite
 from eventstreams.producer.settings import ProducerSettings, client_config, kafka_credentials, producer_config
-from eventstreams.producer.tls import TLS, load_certificate, server_context
+from eventstreams.producer.tls import TLS, server_context
 from eventstreams.producer.topic_map import TopicMap
 from eventstreams.producer.turns import Turns
 
@@ -75,8 +75,8 @@ class Server:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set, then drain. Raises StartError when a port is taken."""
-        api = await self._listen(self._api, self._settings.port, self._tls)
-        pages = await self._listen(self._pages, self._settings.metrics_port, None)
+        api = await self._listen(self._api, self._settings.port, is_secured=self._tls is not None)
+        pages = await self._listen(self._pages, self._settings.metrics_port, is_secured=False)
         logger.info("Listening", extra={"port": self._settings.port, "metrics_port": self._settings.metrics_port})
         async with asyncio.TaskGroup() as group:
             tasks = [
@@ -155,14 +155,16 @@ class Server:
         """Call after about `seconds`, so that those who are told to come later do not come all at once."""
         self._loop.call_later(seconds * (0.5 + random.random()), call)  # noqa: S311  not a secret
 
-    async def _listen(self, site: PageSite, port: int, tls: ssl.SSLContext | None) -> asyncio.Server:
+    async def _listen(self, site: PageSite, port: int, *, is_secured: bool) -> asyncio.Server:
         loop, limits = self._loop, self._limits
 
-        def connection() -> Connection:
+        def factory() -> asyncio.Protocol:
             jitter = 1 + _AGE_JITTER * (2 * random.random() - 1)  # noqa: S311  not a secret
-            return Connection(site, limits, loop.time, limits.age_seconds * jitter)
+            connection = Connection(site, limits, loop.time, limits.age_seconds * jitter)
+            if not is_secured or self._tls is None:
+                return connection
+            return TLS(self._tls, connection, loop, limits.handshake_seconds)
 
-        factory = connection if tls is None else lambda: TLS(tls, connection(), loop, limits.handshake_seconds)
         try:
             return await loop.create_server(factory, sock=_socket(port), backlog=_BACKLOG)
         except OSError as error:
@@ -199,10 +201,10 @@ class Server:
 
     def _reload_certificate(self) -> None:
         directory = self._settings.tls_dir
-        if self._tls is None or directory is None:
+        if directory is None:
             return
         try:
-            load_certificate(self._tls, directory)
+            self._tls = server_context(directory)
         except (OSError, ssl.SSLError) as error:
             logger.warning("Kept the certificate, its files cannot be used", extra={"error": str(error)})
         else:
@@ -214,8 +216,8 @@ class Server:
             return
         try:
             username, password = kafka_credentials(directory)
-        except OSError as error:
-            logger.warning("Kept Kafka's credentials, their files cannot be read", extra={"error": str(error)})
+        except (OSError, ValueError) as error:
+            logger.warning("Kept Kafka's credentials, their files cannot be used", extra={"error": str(error)})
             return
         self._delivery.use_credentials(username, password)
         self._topics.use_credentials(username, password)

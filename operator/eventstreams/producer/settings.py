@@ -97,8 +97,10 @@ class ProducerSettings(Settings):
 
 
 def kafka_credentials(directory: Path) -> tuple[str, str]:
-    """Return user name and password. Raises OSError when they cannot be read."""
+    """Return user name and password. Raises OSError when they cannot be read, ValueError when they cannot be used."""
     name, password = ((directory / part).read_text(encoding="utf-8").strip() for part in ("username", "password"))
+    if "\0" in name or "\0" in password:
+        raise ValueError("a NUL in Kafka's user name or password")
     return name, password
 
 

@@ -28,9 +28,10 @@ class Wire(Protocol):
 
 
 class Carried(Protocol):
-    """What is carried: told of its wire once that is ready for use."""
+    """What is carried: told of its wire, and then once that is ready for use."""
 
-    def wired(self, wire: Wire) -> None: ...
+    def reached(self, wire: Wire) -> bool: ...
+    def wired(self) -> None: ...
     def data_received(self, data: bytes) -> None: ...
     def eof_received(self) -> bool | None: ...
     def pause_writing(self) -> None: ...
@@ -39,33 +40,34 @@ class Carried(Protocol):
 
 
 def server_context(directory: Path) -> ssl.SSLContext:
-    """Return the context of `tls.crt` and `tls.key`; call `load_cert_chain` on it again when they change."""
+    """Return a context that serves `tls.crt` and `tls.key`. Raises OSError or ssl.SSLError when they are no pair.
+
+    Make another one when they change: a context that is told of a second pair keeps the first one if its key is of
+    another kind, and has lost it if the second is no pair.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
     context.num_tickets = 1
     context.set_alpn_protocols(["http/1.1"])
-    load_certificate(context, directory)
-    return context
-
-
-def load_certificate(context: ssl.SSLContext, directory: Path) -> None:
-    """Serve the certificate in `directory` to connections from now on. Raises OSError or ssl.SSLError for no pair."""
     context.load_cert_chain(directory / "tls.crt", directory / "tls.key")
+    return context
 
 
 class TLS(asyncio.Protocol):
     """A protocol to the transport, a wire to the connection.
 
-    Invariants: the connection is wired when the handshake is done and not before; after `write_eof` the peer's bytes
-    are passed on undecrypted, only to be counted; a TLS error aborts.
+    Invariants: the connection is wired when the handshake is done and not before; after `write_eof`, and after the
+    peer's close_notify, its bytes are passed on undecrypted, only to be counted; their end is told after all of them; a
+    TLS error aborts.
     """
 
     __slots__ = (
         "_carried",
-        "_half_closed",
         "_handshaken",
+        "_has_ended",
         "_incoming",
+        "_is_deaf",
         "_late",
         "_loop",
         "_outgoing",
@@ -82,7 +84,7 @@ class TLS(asyncio.Protocol):
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self._carried = carried
         self._loop = loop
-        self._handshaken = self._half_closed = self._paused = False
+        self._handshaken = self._is_deaf = self._has_ended = self._paused = False
         self._late = loop.call_later(handshake_seconds, self.abort)
 
     # the transport's side
@@ -90,10 +92,11 @@ class TLS(asyncio.Protocol):
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        self._carried.reached(self)
 
     @override
     def data_received(self, data: bytes) -> None:
-        if self._half_closed:
+        if self._is_deaf:
             self._carried.data_received(data)
             return
         self._incoming.write(data)
@@ -101,8 +104,11 @@ class TLS(asyncio.Protocol):
             self._decrypt()
 
     @override
-    def eof_received(self) -> bool | None:
-        return self._carried.eof_received() if self._handshaken else None
+    def eof_received(self) -> bool:
+        if self._handshaken:
+            self._has_ended = True
+            self._decrypt()
+        return self._handshaken
 
     @override
     def pause_writing(self) -> None:
@@ -115,8 +121,7 @@ class TLS(asyncio.Protocol):
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         self._late.cancel()
-        if self._handshaken:
-            self._carried.connection_lost(exc)
+        self._carried.connection_lost(exc)
 
     # the connection's side
 
@@ -131,7 +136,10 @@ class TLS(asyncio.Protocol):
 
     def write_eof(self) -> None:
         """Send close_notify and close the sending half; nothing is written after it."""
-        self._half_closed = True
+        if not self._handshaken:
+            self.abort()
+            return
+        self._is_deaf = True
         with contextlib.suppress(ssl.SSLError):  # SSLWantReadError: ours is on its way, the peer's is not awaited
             self._tls.unwrap()
         self._flush()
@@ -171,23 +179,26 @@ class TLS(asyncio.Protocol):
         self._late.cancel()
         self._handshaken = True
         self._flush()
-        self._carried.wired(self)
+        self._carried.wired()
         return True
 
     def _decrypt(self) -> None:
         try:
-            while not (self._paused or self._half_closed) and (self._incoming.pending or self._tls.pending()):
+            while not (self._paused or self._is_deaf) and (self._incoming.pending or self._tls.pending()):
                 data = self._tls.read(READ_BYTES)
-                if not data:  # close_notify
-                    self._carried.eof_received()
-                    break
-                self._carried.data_received(data)
+                if data:
+                    self._carried.data_received(data)
+                else:  # close_notify
+                    self._is_deaf = self._has_ended = True
         except ssl.SSLWantReadError:  # half a record
             pass
         except ssl.SSLError:
             self._flush()  # the alert that says why
             self.abort()
             return
+        if self._has_ended and not self._paused:
+            self._has_ended = False
+            self._carried.eof_received()
         self._flush()
 
     def _flush(self) -> None:

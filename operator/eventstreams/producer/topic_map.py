@@ -8,6 +8,7 @@ nothing that is known; `is_away` says so.
 import asyncio
 import contextlib
 import logging
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from functools import partial
@@ -164,7 +165,7 @@ class TopicMap:
         another client may find one that answers before Kafka is taken for away.
         """
         now = self._loop.time()
-        self._clients = {number: one for number, one in self._clients.items() if one.owes or number == self._newest}
+        self._part()
         self._absent = {topic: until for topic, until in self._absent.items() if until > now}
         if self._due:
             if self._answered_at is None or not _DOUBT_SECONDS < now - self._answered_at <= AWAY_SECONDS:
@@ -178,6 +179,13 @@ class TopicMap:
             if topic.unused_rounds > _UNUSED_ROUNDS:
                 del self._known[name]
         self._ask(list(self._known), is_refresh=True)
+
+    def _part(self) -> None:
+        """Drop the clients that are done, in a thread: the end of one waits for a name that is being looked up."""
+        done = [number for number, one in self._clients.items() if not one.owes and number != self._newest]
+        if done:
+            parted = [self._clients.pop(number) for number in done]
+            threading.Thread(target=parted.clear, name="kafka-parting", daemon=True).start()
 
     def _ask_elsewhere(self) -> None:
         """Begin with a new client: the old one keeps asking the one broker that it chose, though others may answer."""
@@ -239,7 +247,10 @@ class TopicMap:
 
     def _tell_waiting(self, name: str) -> None:
         for then in self._waiting.pop(name, ()):
-            then()
+            try:
+                then()
+            except Exception:  # an outermost frame: a bug in one answer must not cost the others theirs
+                logger.exception("Bug met while answering who waited for a topic")
 
     def _note(self, name: str, partitions: int, *, has_leader: bool = False) -> None:
         now = self._loop.time()

@@ -133,7 +133,10 @@ class Turns:
             connection = line.popleft()
             if line:
                 lines[account] = line  # behind the others
-            connection.resume()
+            try:
+                connection.resume()
+            except Exception:  # likewise: all who wait would wait for ever
+                logger.exception("Bug met while reading in turns")
         self._has_round = bool(lines)
         if lines:
             self._call_soon(self._round)

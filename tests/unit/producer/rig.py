@@ -1,9 +1,11 @@
 """The real connection and endpoint between a wire and a Kafka that the test holds in its hands."""
 
+import asyncio
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cache
+from typing import cast
 
 from confluent_kafka import KafkaError
 
@@ -184,7 +186,7 @@ class Rig:
 
     def connect(self) -> tuple[Connection, Wire]:
         connection, wire = self.connection(), Wire()
-        connection.wired(wire)
+        connection.connection_made(cast("asyncio.Transport", wire))
         return connection, wire
 
     def connection(self) -> Connection:

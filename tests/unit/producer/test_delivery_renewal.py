@@ -25,7 +25,7 @@ async def test_a_fatal_error_makes_a_new_client_and_refuses_meanwhile() -> None:
     await reached("unreadiness", lambda: not rig.delivery.is_ready)
     with pytest.raises(RefusalError, match="renewed; not stored"):
         rig.send(Ticket())
-    await reached("readiness with a fourth client", lambda: len(rig.made) == 4 and rig.delivery.is_ready)
+    await reached("readiness with a fifth client", lambda: len(rig.made) == 5 and rig.delivery.is_ready)
 
     assert rig.made[0].is_purged
     await reached("the report of what was in flight", lambda: ticket.outcome == "_PURGE_INFLIGHT")
@@ -50,7 +50,7 @@ async def test_a_new_client_that_cannot_be_made_is_tried_again() -> None:
 
     rig.made[1].fail_fatally()
 
-    await reached("readiness with a fourth client", lambda: len(rig.made) == 4 and rig.delivery.is_ready)
+    await reached("readiness with a fifth client", lambda: len(rig.made) == 5 and rig.delivery.is_ready)
     await rig.close()
 
 
@@ -62,10 +62,10 @@ async def test_after_a_client_that_failed_young_the_next_is_ready_when_it_has_gr
     await reached("warm clients", lambda: rig.delivery.is_ready)
     rig.delivery._lanes[0].made_at -= 100
     rig.made[0].fail_fatally()
-    await reached("readiness with a fourth client, at once", lambda: len(rig.made) == 4 and rig.delivery.is_ready)
+    await reached("readiness with a fifth client, at once", lambda: len(rig.made) == 5 and rig.delivery.is_ready)
 
-    rig.made[3].fail_fatally()
-    await reached("a fifth client, warm", lambda: len(rig.made) == 5 and rig.delivery._lanes[0].is_warm)
+    rig.made[4].fail_fatally()
+    await reached("a sixth client, warm", lambda: len(rig.made) == 6 and rig.delivery._lanes[0].is_warm)
 
     assert not rig.delivery.is_ready
     await rig.close()
@@ -77,8 +77,8 @@ async def test_new_credentials_reach_the_clients_and_those_to_come() -> None:
     rig.delivery.use_credentials("b", "secret")
     rig.delivery.renew()
 
-    assert [one.credentials for one in rig.made[:3]] == [("b", "secret")] * 3
-    assert [one.config["sasl.username"] for one in rig.made[3:]] == ["b"] * 3
+    assert [one.credentials for one in rig.made[:4]] == [("b", "secret")] * 4
+    assert [one.config["sasl.username"] for one in rig.made[4:]] == ["b"] * 4
     await rig.close()
 
 
@@ -105,7 +105,7 @@ async def test_a_connection_goes_on_with_its_old_client_until_all_there_is_repor
     rig.made[0].report()
     await reached("both reports", lambda: all(ticket.outcome for ticket in tickets))
 
-    assert rig.send(Ticket(), lane)._producer is rig.made[3]
+    assert rig.send(Ticket(), lane)._producer is rig.made[4]
     await rig.close()
 
 

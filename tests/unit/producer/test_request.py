@@ -22,7 +22,7 @@ from eventstreams.producer.routes import ROUTES, Route, find
 
 LIMITS = Limits()
 RECORDS, KAFKA_REST, CLOUD_V2 = ROUTES
-GRANT = Grant("key-id", frozenset(), frozenset({"orders"}), (), 0.0, Account())
+GRANT = Grant("0" * 64, "key-id", frozenset(), frozenset({"orders"}), (), 0.0, Account())
 
 
 def head(query: str = "", content_type: str = "text/plain", **fields: str) -> Head:

@@ -6,7 +6,7 @@ from typing import cast
 
 import pytest
 
-from eventstreams.producer.tls import TLS, load_certificate, server_context
+from eventstreams.producer.tls import TLS, server_context
 from unit.producer.certificates import Certificate
 from unit.producer.rig import LIMITS, Rig, Wire, post
 from unit.producer.tls_client import Loop, TLSClient
@@ -22,15 +22,16 @@ def test_only_tls_1_2_and_above_and_only_http_1_1_are_offered(certificate: Certi
     assert context.minimum_version is ssl.TLSVersion.TLSv1_2
 
 
-def test_the_connection_begins_when_the_handshake_is_done(certificate: Certificate) -> None:
+def test_a_connection_counts_from_the_first_and_ends_with_its_handshake(certificate: Certificate) -> None:
     rig = Rig()
     wire, loop = Wire(), Loop()
     shim = TLS(server_context(certificate.directory), rig.connection(), cast("asyncio.AbstractEventLoop", loop), 10)
 
     shim.connection_made(cast("asyncio.Transport", wire))
 
-    assert not rig.endpoint.clients
+    assert len(rig.endpoint.clients) == 1
     shim.connection_lost(None)
+    assert not rig.endpoint.clients
 
 
 def test_a_handshake_that_does_not_end_is_cut_off(certificate: Certificate) -> None:
@@ -85,22 +86,3 @@ def test_reading_pauses_in_the_middle_of_a_record_and_nothing_is_lost(certificat
         rig.kafka.confirm()
 
     assert client.statuses == [200] * (LIMITS.pipelined * 3)
-
-
-def test_a_new_certificate_is_served_to_new_connections_and_one_that_is_none_is_refused(
-    certificate: Certificate, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    context = server_context(certificate.directory)
-    broken = tmp_path_factory.mktemp("broken")
-    (broken / "tls.crt").write_text("no certificate")
-    (broken / "tls.key").write_text("no key")
-
-    with pytest.raises(ssl.SSLError):
-        load_certificate(context, broken)
-    load_certificate(context, certificate.directory)
-
-    rig = Rig()
-    client = TLSClient(context, rig.connection(), certificate)
-    client.send(post())
-    rig.kafka.confirm()
-    assert client.statuses == [200]

@@ -5,6 +5,7 @@ does; every reason for that is a rule in stricter_than_h11.toml. What both take 
 that h11 takes may be two requests to us, or a part of one.
 """
 
+import asyncio
 import re
 import tomllib
 import traceback
@@ -12,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import h11
 
@@ -112,7 +113,7 @@ def ours(pieces: Iterable[bytes], *, late: bool = False, limits: Limits = LIMITS
     """Return what our connection sees, its invariants checked on the way."""
     site, wire = Recorder(late=late), Wire()
     connection = Connection(site, limits, lambda: 0.0, age_seconds=300)
-    connection.wired(wire)
+    connection.connection_made(cast("asyncio.Transport", wire))
     for piece in pieces:
         connection.data_received(piece)
     while site.answer():
