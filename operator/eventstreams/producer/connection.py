@@ -300,8 +300,7 @@ class Connection(asyncio.Protocol):
         if not head.keep_alive or now >= self._expires or self._site.is_draining:
             exchange.is_last = True
             self._move(Event.LAST_READ)
-        if head.method == b"HEAD":
-            exchange.is_bodiless = True
+        exchange.is_bodiless = head.method == b"HEAD"
         if isinstance(task, RefusalError):
             exchange.refuse(task)
         else:

@@ -137,12 +137,14 @@ async def test_a_draining_producer_is_unready_but_still_takes_records(
     assert await hasty.ended() == 0
 
 
+@pytest.mark.parametrize("is_rsa", [False, True])
 async def test_a_new_certificate_is_served_without_a_restart(
-    tmp_path: Path, fragile_kafka: LocalKafka, key: ApiKey
+    tmp_path: Path, fragile_kafka: LocalKafka, key: ApiKey, is_rsa: bool
 ) -> None:
-    directory = tmp_path / "tls"
+    directory, other = tmp_path / "tls", tmp_path / "other"
     directory.mkdir()
-    self_signed(directory)
+    other.mkdir()
+    old = self_signed(directory)
     settings = {"bootstrap_servers": fragile_kafka.bootstrap_internal, "kafka_security_protocol": "PLAINTEXT"}
     process = ProducerProcess(tmp_path, settings, directory)
     process.grant(grant_of(key, "*"))
@@ -150,11 +152,21 @@ async def test_a_new_certificate_is_served_without_a_restart(
         topic = make_topic(fragile_kafka)
         assert await produced(process, topic, key) == 200
 
-        new = self_signed(directory)
-
-        async def served() -> bool:
+        async def served() -> int:
             pem = await asyncio.to_thread(ssl.get_server_certificate, ("127.0.0.1", process.port))
-            return x509.load_pem_x509_certificate(pem.encode()).serial_number == new.serial
+            return x509.load_pem_x509_certificate(pem.encode()).serial_number
 
-        await eventually(served, "the new certificate", seconds=5)
+        async def kept() -> bool:
+            return "Kept the certificate" in process.log
+
+        (directory / "tls.key").write_bytes((self_signed(other).directory / "tls.key").read_bytes())
+        await eventually(kept, "a line in the log", seconds=5)
+        assert await served() == old.serial, "what is no pair changes nothing"
+
+        new = self_signed(directory, is_rsa=is_rsa)
+
+        async def renewed() -> bool:
+            return await served() == new.serial
+
+        await eventually(renewed, "the new certificate", seconds=5)
         assert await produced(process, topic, key) == 200, "the old connection goes on"

@@ -67,6 +67,12 @@ def test_garbage_is_refused(text: str) -> None:
         load(text)
 
 
+@pytest.mark.parametrize("revision", ["Infinity", "[" * 100_000])
+def test_what_no_number_can_hold_and_what_nests_too_deeply_is_garbage(revision: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        load(f'{{"version": 1, "revision": {revision}, "keys": []}}')
+
+
 def test_a_field_of_the_future_is_ignored() -> None:
     raw = json.loads(dump(Shard(1, (KeyGrant(KeyId("abcdefgh"), Digest("0" * 64), "ns/app", ("a",)),))))
     raw["keys"][0] |= {"zones": ["a"], "limits": {"recordsPerDay": 5}}

@@ -88,7 +88,7 @@ class Producer:
 
 class Stored(Message):
     def __init__(self, value: bytes, offset: int | None) -> None:
-        super().__init__(value=value)
+        super().__init__(topic="orders", value=value)
         self._offset = offset
 
     @override

@@ -116,6 +116,18 @@ def test_new_limits_keep_what_was_taken() -> None:
     assert [passes(account, 1, 5.0) for _ in range(2)] == [True, False]
 
 
+def test_who_is_over_both_limits_is_told_the_later_moment() -> None:
+    account = limited(2, 5000)
+    for size in (1, 50_000):
+        account.spend(size, 0.0)
+
+    with pytest.raises(LaterError) as told:
+        account.spend(1, 0.0)
+
+    assert told.value.reason == Reason.BYTES
+    assert passes(account, 1, float(told.value.headers["Retry-After"]))
+
+
 def test_limits_that_are_gone_limit_nothing() -> None:
     account = limited(1, 1)
 

@@ -11,6 +11,7 @@ from confluent_kafka import KafkaError
 from eventstreams.core.keyring import KeyGrant, KeyLimits, Shard
 from eventstreams.producer.allowance import Reason
 from eventstreams.producer.answers import unavailable
+from eventstreams.producer.turns import BUSY
 from unit.producer.rig import GRANT, KEY, LIMITS, OTHER_KEY, Rig, Wire, post
 
 LATER = LIMITS.later_seconds
@@ -125,6 +126,38 @@ def test_who_is_told_to_come_later_is_answered_late_and_not_read_until_then() ->
     assert early == ([200], False)
     assert wire.statuses == [200, 429]
     assert not wire.is_reading  # the next of the five waits now
+
+
+def test_who_is_told_to_come_later_beside_a_flood_waits_though_its_turn_has_come() -> None:
+    rig = rig_with(KeyLimits(requests_per_second=BUSY + 1))
+    rig.talk([post(key=OTHER_KEY.reveal())])
+    busy = send(rig, [post()] * BUSY)
+    connection, wire = rig.connect()
+    connection.data_received(post())
+
+    connection.data_received(post() * 5)
+    while rig.rounds:
+        rig.rounds.pop(0)()
+    rig.kafka.confirm()
+
+    assert busy.statuses == [200] * BUSY
+    assert (wire.statuses, rig.tally.told_later[Reason.REQUESTS]) == ([200], 1)
+    rig.wait(LATER)
+    assert wire.statuses == [200, 429]
+
+
+def test_who_waits_for_a_topic_that_is_unheard_of_counts_as_in_flight() -> None:
+    rig = rig_with(window_records=4)
+
+    wires = [send(rig, [post("/topics/unheard/records")]) for _ in range(3)]
+    counted = rig.window.records
+    rig.wait(LATER)
+    rig.kafka.answer(3)
+    rig.kafka.confirm()
+
+    assert counted == 2
+    assert [wire.statuses for wire in wires] == [[200], [200], [503]]
+    assert rig.window.records == rig.window.bytes == 0
 
 
 def test_what_was_read_meanwhile_is_answered_in_its_turn() -> None:

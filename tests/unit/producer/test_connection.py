@@ -1,13 +1,17 @@
 """The invariants at the head of connection.py, and the deadlines."""
 
+import gc
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from confluent_kafka import KafkaError
 
+from eventstreams.core.keyring import Shard
+from eventstreams.producer.answers import RefusalError
 from eventstreams.producer.connection import Connection
-from unit.producer.rig import LIMITS, NOW, Rig, Wire, post, statuses
+from unit.producer.rig import GRANT, LIMITS, NOW, Rig, Wire, post, statuses
 
 
 def refused(wire: Wire) -> bytes:
@@ -271,14 +275,94 @@ def test_draining_makes_each_answer_the_last_but_waits_for_all_that_is_due() -> 
     assert wire.has_ended
 
 
-def test_one_connection_too_many_is_dropped() -> None:
+def test_one_connection_too_many_is_dropped_and_nothing_of_it_is_stored() -> None:
     rig = Rig()
     rig.endpoint._limits = LIMITS.__class__(connections=1)
     rig.connect()
 
-    _, second = rig.connect()
+    connection, second = rig.connect()
+    connection.data_received(post())
 
     assert second.is_aborted
+    assert not rig.kafka.sent
+
+
+def test_a_head_is_late_whatever_empty_lines_come_before_it() -> None:
+    rig = Rig()
+    connection, wire = rig.connect()
+    connection.data_received(b"\r")
+    for _ in range(12):
+        rig.sweep(1)
+        connection.data_received(b"\n\r")
+
+    assert wire.statuses == [408]
+
+
+@pytest.mark.parametrize("head", [b"HEAD /ready HTTP/1.1\r\nHost: es\r\nExpect: x\r\n\r\n", b"HEAD " + b"/" * 20_000])
+def test_a_head_request_that_cannot_be_read_is_refused_without_a_body(head: bytes) -> None:
+    connection, wire = Rig().connect()
+
+    connection.data_received(head)
+
+    assert wire.has_ended
+    assert wire.written.endswith(b"\r\n\r\n")
+
+
+def test_who_is_retired_in_the_middle_of_a_body_gets_its_answer() -> None:
+    rig = Rig()
+    connection, wire = rig.connect()
+    request = post(body=b"0123456789")
+    connection.data_received(request[:-5])
+
+    rig.endpoint.is_draining = True
+    connection.retire()
+    connection.data_received(request[-5:])
+    rig.kafka.confirm()
+
+    assert wire.statuses == [200]
+    assert wire.has_ended
+
+
+@pytest.mark.parametrize("change", [Shard(2, ()), Shard(2, (replace(GRANT, topics=("other",)),))])
+def test_a_key_that_is_revoked_while_the_body_comes_in_stores_nothing(change: Shard) -> None:
+    rig = Rig()
+    connection, wire = rig.connect()
+    request = post(body=b"0123456789")
+    connection.data_received(request[:-5])
+
+    rig.keys.replace(0, change)
+    connection.data_received(request[-5:])
+
+    assert wire.statuses == [403 if change.keys else 401]
+    assert not rig.kafka.sent
+
+
+def test_a_refusal_leaves_no_cycle_that_keeps_what_was_read() -> None:
+    def refusals() -> int:
+        return sum(isinstance(one, RefusalError) for one in gc.get_objects())
+
+    gc.collect()
+    before = refusals()
+    gc.disable()
+    try:
+        wire = Rig().talk([post(key="wrong"), post("/topics/secret/records")])
+        left = refusals() - before
+    finally:
+        gc.enable()
+
+    assert wire.statuses == [401, 403]
+    assert left == 0
+
+
+def test_the_body_of_a_refused_request_is_not_kept() -> None:
+    rig = Rig()
+    connection, wire = rig.connect()
+    connection.data_received(post(body=b"x" * 1000, key="wrong")[:-10])
+
+    assert connection._body.value() == b""
+    connection.data_received(b"x" * 10 + post())
+    rig.kafka.confirm()
+    assert wire.statuses == [401, 200]
 
 
 def test_a_flood_of_refusals_does_not_flood_the_log(caplog: pytest.LogCaptureFixture) -> None:

@@ -9,7 +9,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from eventstreams.producer.answers import RefusalError
-from eventstreams.producer.delivery import CROWD, QUICK_MOST, THRONG, THRONG_BYTES
+from eventstreams.producer.delivery import CROWD, QUICK_MOST, THRONG, THRONG_BYTES, refusal_of
 from eventstreams.producer.lane import Seldom
 from eventstreams.producer.turns import FEW, REPORTS, SHARED_REPORTS
 from unit.producer.delivery_rig import Owner, Rig, Ticket, reached
@@ -207,6 +207,48 @@ async def test_records_of_one_connection_stay_on_one_lane() -> None:
         lane = rig.send(Ticket(), lane)
 
     assert len(rig.made[0]) == CROWD + 4
+    await rig.close()
+
+
+async def test_what_kafka_refused_with_its_batch_is_sent_again_alone_and_so_is_what_follows() -> None:
+    rig, ticket = Rig(), Ticket()
+    rig.send(ticket)
+
+    rig.made[0].report(KafkaError.INVALID_RECORD)
+    await reached("the record alone", lambda: len(rig.made[3]) == 1)
+    assert rig.made[3].config["batch.num.messages"] == 1
+    rig.send(Ticket())
+    assert (len(rig.made[0]), len(rig.made[3])) == (0, 2)
+
+    rig.made[3].report(KafkaError.INVALID_RECORD)
+    await reached("the verdict on the record itself", lambda: ticket.outcome == "INVALID_RECORD")
+    await rig.close()
+
+
+async def test_what_cannot_be_sent_again_is_refused_as_not_stored() -> None:
+    rig, ticket = Rig(), Ticket()
+    rig.send(ticket)
+    rig.made[3].raises = BufferError()
+
+    rig.made[0].report(KafkaError.MSG_SIZE_TOO_LARGE)
+
+    await reached("the outcome", lambda: ticket.outcome == "_QUEUE_FULL")
+    assert refusal_of(KafkaError(KafkaError._QUEUE_FULL)).status == 503
+    await rig.close()
+
+
+async def test_records_are_sent_together_again_when_kafka_has_refused_none_for_some_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("eventstreams.producer.delivery.ALONE_SECONDS", -1.0)
+    rig = Rig()
+    rig.send(Ticket())
+    rig.made[0].report(KafkaError.INVALID_TIMESTAMP)
+    await reached("the record alone", lambda: len(rig.made[3]) == 1)
+
+    rig.send(Ticket())
+
+    assert (len(rig.made[0]), len(rig.made[3])) == (1, 1)
     await rig.close()
 
 

@@ -129,6 +129,7 @@ def test_partition_timestamp_and_headers_are_taken_in_any_order_of_members() -> 
         ({"records": [{"value": 1, "headers": {}}]}, 422, "headers is no array"),
         ({"records": [{"value": 1, "headers": [1]}]}, 422, "headers is no object"),
         ({"records": [{"value": 1, "headers": [{"key": "", "value": ""}]}]}, 422, "headers.key is empty"),
+        ({"records": [{"value": 1, "headers": [{"key": "a\0b", "value": ""}]}]}, 422, "headers.key has a NUL"),
         ({"records": [{"value": 1, "headers": [{"key": "a"}]}]}, 422, "headers.value is no string"),
         ({"records": [{"value": 1, "headers": [{"key": "\ud800", "value": ""}]}]}, 422, "surrogate"),
         ({"records": [{"value": 1, "headers": [{"key": "a", "value": "?"}]}]}, 422, "headers.value is not base64"),
@@ -146,7 +147,7 @@ def test_a_bad_envelope_is_refused_whole_and_the_place_is_named(body: Any, statu
     assert refusal.status == status
 
 
-@pytest.mark.parametrize("data", ["a", "YQ", "YQ= =", "Y Q==", "_w==", "é", 1, {}, ["YQ=="]])
+@pytest.mark.parametrize("data", ["a", "YQ", "YQ= =", "Y Q==", "_w==", "YWJj=", "YWJj====", "é", 1, {}, ["YQ=="]])
 def test_what_is_not_base64_is_422(data: object) -> None:
     assert refusal_for({"records": [{"value": data}]}, BINARY).status == 422
 

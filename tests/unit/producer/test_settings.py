@@ -8,7 +8,7 @@ import pytest
 
 from eventstreams.core.settings import SettingsError, read
 from eventstreams.main import producer
-from eventstreams.producer.settings import ProducerSettings, producer_config
+from eventstreams.producer.settings import ProducerSettings, kafka_credentials, producer_config
 
 LEAST = {
     "EVENTSTREAMS_BOOTSTRAP_SERVERS": "kafka:9093",
@@ -91,3 +91,12 @@ def test_the_process_never_loads_the_kubernetes_client_or_kopf() -> None:
     )
 
     assert done.stdout == "set()\n"
+
+
+@pytest.mark.parametrize("password", [b"\xff", b"a\0b"])
+def test_a_password_that_kafkas_client_cannot_take_is_refused(tmp_path: Path, password: bytes) -> None:
+    (tmp_path / "username").write_text("user")
+    (tmp_path / "password").write_bytes(password)
+
+    with pytest.raises(ValueError, match=r"NUL|utf-8"):
+        kafka_credentials(tmp_path)

@@ -2,12 +2,13 @@
 
 import asyncio
 import ssl
+from pathlib import Path
 from typing import cast
 
 import pytest
 
 from eventstreams.producer.tls import TLS, server_context
-from unit.producer.certificates import Certificate
+from unit.producer.certificates import Certificate, self_signed
 from unit.producer.rig import LIMITS, Rig, Wire, post
 from unit.producer.tls_client import Loop, TLSClient
 
@@ -86,3 +87,42 @@ def test_reading_pauses_in_the_middle_of_a_record_and_nothing_is_lost(certificat
         rig.kafka.confirm()
 
     assert client.statuses == [200] * (LIMITS.pipelined * 3)
+
+
+def test_a_half_closed_client_gets_its_answers_to_all_that_came_before(certificate: Certificate) -> None:
+    rig = Rig()
+    client = connect(rig, certificate)
+
+    client.send(post() * (LIMITS.pipelined * 3))
+    client.server.eof_received()
+    while rig.kafka.sent:
+        rig.kafka.confirm()
+
+    assert client.statuses == [200] * (LIMITS.pipelined * 3)
+    assert client.wire.is_closed
+
+
+def test_what_comes_after_close_notify_is_counted_and_not_kept(certificate: Certificate) -> None:
+    client = connect(Rig(), certificate)
+    client.send(post())
+    with pytest.raises(ssl.SSLWantReadError):
+        client.tls.unwrap()
+    client._to_server()
+
+    for _ in range(LIMITS.linger_bytes // 100_000 + 1):
+        client.server.data_received(b"x" * 100_000)
+
+    assert client.wire.is_aborted
+
+
+@pytest.mark.parametrize("is_rsa", [False, True])
+def test_a_key_of_another_certificate_is_no_pair(tmp_path: Path, is_rsa: bool) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    own = self_signed(tmp_path / "a")
+    (own.directory / "tls.key").write_bytes(
+        (self_signed(tmp_path / "b", is_rsa=is_rsa).directory / "tls.key").read_bytes()
+    )
+
+    with pytest.raises(ssl.SSLError):
+        server_context(own.directory)

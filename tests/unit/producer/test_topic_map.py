@@ -12,6 +12,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import TopicDescription
 
 from eventstreams.producer.topic_map import ABSENT_SECONDS, AWAY_SECONDS, NO_LEADER, Admin, TopicMap
+from local.waiting import wait_until
 
 
 class Loop:
@@ -378,4 +379,16 @@ def test_a_replaced_client_is_held_until_it_has_answered() -> None:
     del held
     topics._refresh()
 
-    assert old() is None
+    wait_until(lambda: old() is None, "the end of the client, in a thread", seconds=5)
+
+
+def test_a_bug_in_one_who_waits_costs_the_others_nothing() -> None:
+    loop, kafka, told = Loop(), Kafka(), list[str]()
+    topics = TopicMap({}, cast("asyncio.AbstractEventLoop", loop), lambda _topic: None, lambda _: cast("Admin", kafka))
+
+    topics.ask("orders", lambda: told.append(str(1 / 0)))
+    topics.ask("orders", lambda: told.append("told"))
+    loop.turn()
+    kafka.answer()
+
+    assert told == ["told"]

@@ -151,6 +151,21 @@ def test_a_client_that_leaves_while_it_waits_is_passed_over() -> None:
     assert gone.written == written
 
 
+def test_a_bug_met_in_one_turn_costs_the_others_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = Loop()
+    connections = loop.connections(BUSY + 2)
+    loop.busy(connections)
+    for connection, _ in connections[BUSY:]:
+        connection.data_received(post())
+    before = len(loop.kafka.sent)
+    monkeypatch.setattr(connections[BUSY][0]._wire, "resume_reading", lambda: 1 / 0)
+
+    while loop.rounds:
+        loop.rounds.pop(0)()
+
+    assert len(loop.kafka.sent) > before
+
+
 def test_a_connection_that_is_retired_while_it_waits_is_closed() -> None:
     loop = Loop()
     made = loop.connections(BUSY + 1)
