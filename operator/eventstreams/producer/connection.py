@@ -203,7 +203,7 @@ class Connection(asyncio.Protocol):
 
     def _read(self, data: bytes) -> None:
         """Take from `data` what is complete, as long as answers have room; the rest is held."""
-        had_held, has_begun, at, size, due = bool(self._held), False, 0, len(data), self._due
+        had_held, at, size, due = bool(self._held), 0, len(data), self._due
         self._is_parsing = True
         try:
             while at < size and self._can_write and len(due) < self._room:
@@ -215,7 +215,6 @@ class Connection(asyncio.Protocol):
                     after = size  # after a request that was the last
                 if after is None:
                     break
-                has_begun = has_begun or after - at > len(b"\r\n")  # an empty line before a head is no progress
                 at = after
                 if at < size and self.account is not None and self.account.records >= self._site.turns.busy:
                     self._site.turns.wait(self, self.account)
@@ -227,7 +226,7 @@ class Connection(asyncio.Protocol):
         self._is_parsing = False
         if self._state is HEAD or self._state is BODY:
             self._held = data[at:]
-            if self._held and (has_begun or not had_held):
+            if self._held and (not had_held or data[:at].strip(b"\r\n")):  # empty lines before a head are no progress
                 self._since = self._clock()
             self._regulate()
 
@@ -288,14 +287,14 @@ class Connection(asyncio.Protocol):
         self._owes_continue = False
         if self._body.is_complete and self._head is not None:
             self._move(Event.BODY_READ)
-            self._take(self._head, self._task, self._body.value(), is_prompt=False)
+            self._take(self._head, self._site.confirm(self._task), self._body.value())
         return at
 
-    def _take(self, head: Head, task: Task, body: bytes, *, is_prompt: bool = True) -> None:
+    def _take(self, head: Head, task: Task, body: bytes) -> None:
         """Hand a complete request to the site."""
         now = self._clock()
         self._head = self._task = None
-        self._current = exchange = Exchange(self, self._site, task, now, is_prompt=is_prompt)
+        self._current = exchange = Exchange(self, self._site, task, now)
         self._due.append(exchange)
         if not head.keep_alive or now >= self._expires or self._site.is_draining:
             exchange.is_last = True

@@ -211,10 +211,20 @@ class Endpoint(PageSite):
         except RefusalError as refusal:
             raise _known_as(refusal, topic, grant) from None
 
-    def _confirm(self, task: Asked) -> None:
-        """Check again what may have changed since the head was judged. Raises RefusalError."""
-        if not self._keys.current(task.grant).permits(task.topic):
-            raise RefusalError(403, _NO_RIGHT)
+    @override
+    def confirm(self, task: Task) -> Task:
+        if not isinstance(task, Asked):
+            return task
+        refusal: RefusalError
+        try:
+            if self._keys.current(task.grant).permits(task.topic):
+                return task
+            refusal = RefusalError(403, _NO_RIGHT)
+        except RefusalError as revoked:
+            refusal = revoked.with_traceback(None)
+        if isinstance(task, BatchOrder):
+            refusal.shape = task.format
+        return _known_as(refusal, task.topic, task.grant)
 
     @override
     def recall(self, line: bytes, fields: bytes) -> tuple[Head, Task] | None:
@@ -234,12 +244,6 @@ class Endpoint(PageSite):
         else:
             super().take(task, body, exchange)
             return
-        if not exchange.is_prompt:
-            try:
-                self._confirm(task)
-            except RefusalError as refusal:
-                pending.refuse(refusal)
-                return
         account = exchange.client.account = task.grant.account
         if account is not self.turns.last:
             self.turns.met(account)

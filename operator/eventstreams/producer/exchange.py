@@ -23,6 +23,10 @@ class Site(Protocol):
         """Say what a head asks for. Raises RefusalError, which is answered when the body has been read past."""
         ...
 
+    def confirm(self, task: Task) -> Task:
+        """Return what a head asks for whose body came later: the same, or the refusal that it has become meanwhile."""
+        ...
+
     def recall(self, line: bytes, fields: bytes) -> tuple[Head, Task] | None:
         """Return what was made of such a head before, given as its request line and all that follows; or None."""
         ...
@@ -96,11 +100,11 @@ class Client(Protocol):
 
 
 class Exchange:
-    """One request's place in the line of answers. `is_prompt`: its body came with its head."""
+    """One request's place in the line of answers."""
 
-    __slots__ = ("_site", "_task", "answer", "client", "is_bodiless", "is_last", "is_prompt", "started")
+    __slots__ = ("_site", "_task", "answer", "client", "is_bodiless", "is_last", "started")
 
-    def __init__(self, client: Client, site: Site, task: Task, started: float, *, is_prompt: bool = True) -> None:
+    def __init__(self, client: Client, site: Site, task: Task, started: float) -> None:
         self._site = site
         self._task = task
         self.client = client
@@ -108,7 +112,6 @@ class Exchange:
         self.answer: Answer | None = None
         self.is_bodiless = False
         self.is_last = False
-        self.is_prompt = is_prompt
 
     def finish(self, answer: Answer) -> None:
         """Answer the request. A second answer is dropped."""

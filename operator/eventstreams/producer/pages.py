@@ -72,6 +72,10 @@ class PageSite:
         held = head.fields.get(b"if-none-match")
         return page if held is None else partial(_unless_held, page, held)
 
+    def confirm(self, task: Task) -> Task:
+        """Return the same: a page stays a page."""
+        return task
+
     def recall(self, line: bytes, fields: bytes) -> tuple[Head, Task] | None:  # noqa: ARG002  see Site
         """Return None: pages are too seldom read to be remembered."""
         return None

@@ -76,6 +76,9 @@ class Recorder:
     def judge(self, head: Head) -> Head:
         return head
 
+    def confirm(self, task: Head) -> Head:
+        return task
+
     def recall(self, line: bytes, fields: bytes) -> None: ...
 
     def note(self, line: bytes, fields: bytes, head: Head, task: Head) -> None: ...
