@@ -105,6 +105,7 @@ _NOTHING: Final = replace(
 PARTS: Final = {
     "connections": replace(_NOTHING, connections=FULL.connections),
     "fairness": replace(_NOTHING, fairness=True),
+    "floors": replace(_NOTHING, floors=True),
     "memory": replace(_NOTHING, memory=True, soak_seconds=FULL.soak_seconds),
 }
 """What can be measured alone, and then takes the place of what was measured of it before."""

@@ -12,7 +12,7 @@ A producer that failed fatally is replaced, and so is one whose trusted CA chang
 import asyncio
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Final, Protocol
 
@@ -244,11 +244,19 @@ class Delivery:
         return bool(polled) and time.monotonic() - min(polled) > _STUCK_SECONDS
 
     async def close(self, seconds: float) -> bool:
-        """Flush: end the lanes when all is reported. What `seconds` do not suffice for is given up: False."""
-        for lane in self._lanes:
+        """Flush: end the lanes when all is reported, the one for records alone last, as others may still send to it.
+
+        What `seconds` do not suffice for is given up: False.
+        """
+        until = self._loop.time() + seconds
+        *together, alone = self._lanes
+        return all([await self._end(lanes, until) for lanes in (together, [alone])])
+
+    async def _end(self, lanes: Sequence[Lane], until: float) -> bool:
+        for lane in lanes:
             lane.retire(give_up=False)
-        joins = [self._loop.run_in_executor(None, lane.join, seconds) for lane in self._lanes]
-        return all(await asyncio.gather(*joins))
+        left = max(0.0, until - self._loop.time())
+        return all(await asyncio.gather(*(self._loop.run_in_executor(None, lane.join, left) for lane in lanes)))
 
     def _lane(self, number: int) -> Lane:
         config = {**self._config, **_LANES[number]}

@@ -225,6 +225,20 @@ async def test_what_kafka_refused_with_its_batch_is_sent_again_alone_and_so_is_w
     await rig.close()
 
 
+async def test_what_is_refused_with_its_batch_at_the_end_is_still_sent_alone_and_waited_for() -> None:
+    rig, ticket = Rig(), Ticket()
+    rig.send(ticket)
+
+    closing = asyncio.create_task(rig.delivery.close(5))
+    await reached("the end of the others", lambda: all(lane.join(0) for lane in rig.delivery._lanes[1:3]))
+    rig.made[0].report(KafkaError.INVALID_RECORD)
+    await reached("the record alone", lambda: len(rig.made[3]) == 1)
+    rig.made[3].report()
+
+    assert await closing
+    assert ticket.outcome == (1, 7, 1234)
+
+
 async def test_what_cannot_be_sent_again_is_refused_as_not_stored() -> None:
     rig, ticket = Rig(), Ticket()
     rig.send(ticket)
