@@ -1,10 +1,11 @@
-"""Records to Kafka: four idempotent producers with acks=all, behind one `send`.
+"""Records to Kafka: four producers with acks=all, behind one `send`.
 
 Three of them (lanes) share the work: one sends at once, for a few records in flight; one waits 0.5 ms for company, and
 one 2 ms, for who has so much in flight that this is little beside its turn. A lone client gets 0.3 ms instead of 1.4, a
 crowd keeps its throughput. The fourth sends each record in a batch of its own: Kafka refuses whole batches, for one
 record that it does not want, or because the batch is too large for the topic. Then nothing of it is stored, and each of
-its records is sent once more, alone; and so is what comes for that topic in the next seconds.
+its records is sent once more, alone; and so is what comes for that topic in the next seconds. The three are idempotent;
+the fourth is not, for then each refusal would have it send nothing until all under way is reported, and begin anew.
 
 A producer that failed fatally is replaced, and so is one whose trusted CA changed.
 """
@@ -45,7 +46,7 @@ _LANES: Final[tuple[Config, ...]] = (  # by how crowded an owner is, and last th
     {"linger.ms": 0},
     {"linger.ms": 0.5},
     {"linger.ms": 2},
-    {"linger.ms": 0, "batch.num.messages": 1},
+    {"linger.ms": 0, "batch.num.messages": 1, "enable.idempotence": False},
 )
 _ALONE: Final = 3
 _CROWDED_SECONDS: Final = 1.0  # so long after one sent as a crowd its reports, and its records, are reckoned with
