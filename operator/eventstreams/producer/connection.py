@@ -257,8 +257,7 @@ class Connection(asyncio.Protocol):
         if not head.chunked and start + length <= len(data):
             self._take(head, task, data[start : start + length])
             return start + length
-        is_kept = not isinstance(task, RefusalError)
-        self._body = framing.body_of(head, self._limits, self._site.room(task), is_kept=is_kept)
+        self._body = framing.body_of(head, self._limits, self._site.room(task))
         self._owes_continue = head.expects_continue and start == len(data)
         self._since = self._clock()
         self._move(Event.HEAD_READ)

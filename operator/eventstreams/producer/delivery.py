@@ -121,18 +121,23 @@ class Delivery:
 
     def send(
         self, topic: str, value: bytes | None, beside: Attributes, ticket: Ticket, lane: Lane | None, owner: Owner
-    ) -> Lane:
-        """Queue a record and return the lane it went to: `lane` if given, which keeps the order of records.
+    ) -> Lane | None:
+        """Queue a record and return the lane for the next: that which is given is kept, and so the order.
 
         `owner` is whose record it is: the crowd of another is no crowd of its own. Raises RefusalError when the record
         was not queued; `ticket` is then told nothing.
         """
         if self._alone_until and self._is_alone(topic):
-            lane = self._lanes[_ALONE]
-        elif lane is None or lane.has_failed or lane.has_ended:
+            self._queue(self._lanes[_ALONE], topic, value, beside, ticket)
+            return lane
+        if lane is None or lane.has_failed or lane.has_ended:
             lane = self._lanes[self._crowd(owner)]
         elif owner.crowd:  # it may send over this connection for ever
             self._crowded_until = self._loop.time() + _CROWDED_SECONDS
+        self._queue(lane, topic, value, beside, ticket)
+        return lane
+
+    def _queue(self, lane: Lane, topic: str, value: bytes | None, beside: Attributes, ticket: Ticket) -> None:
         if lane.has_failed:
             raise unavailable("Kafka's client is being renewed")
         try:
@@ -141,7 +146,6 @@ class Delivery:
             raise unavailable("too many records wait for Kafka already") from None
         except KafkaException as error:
             raise self._not_queued(error.args[0], topic, lane) from None
-        return lane
 
     def _is_alone(self, topic: str) -> bool:
         """Say whether the topic's records are to be sent alone."""
@@ -153,13 +157,14 @@ class Delivery:
 
     def _again(self, ticket: Ticket, beside: Attributes, message: Message) -> None:
         """Send a record alone that Kafka refused with its batch: what it then says is about the record itself."""
-        topic = str(message.topic())
-        if topic not in self._alone_until:
+        topic, now = str(message.topic()), self._loop.time()
+        if self._alone_until.get(topic, -math.inf) < now:
             kafka_logger.warning("Kafka refused a batch; its records are sent one by one", extra={"topic": topic})
-        self._alone_until[topic] = self._loop.time() + ALONE_SECONDS
+            self._alone_until = {name: until for name, until in self._alone_until.items() if until >= now}
+        self._alone_until[topic] = now + ALONE_SECONDS
         try:
-            self._lanes[_ALONE].send(topic, message.value(), beside, ticket)
-        except (BufferError, KafkaException):
+            self._queue(self._lanes[_ALONE], topic, message.value(), beside, ticket)
+        except RefusalError:
             ticket.failed(KafkaError(KafkaError._QUEUE_FULL))  # noqa: SLF001  librdkafka's name
 
     def _crowd(self, owner: Owner) -> int:

@@ -52,7 +52,7 @@ class Sender(Protocol):
 
     def send(
         self, topic: str, value: bytes | None, beside: Attributes, ticket: Ticket, lane: Lane | None, owner: Owner
-    ) -> Lane: ...
+    ) -> Lane | None: ...
 
 
 _NO_RIGHT: Final = "the API key may not produce to this topic: add it to the ServiceID's topics"
@@ -324,6 +324,8 @@ class Endpoint(PageSite):
 
     @override
     def room(self, task: Task) -> Room:
+        if isinstance(task, Order):
+            return Room(self._limits.message_bytes)
         if not isinstance(task, BatchOrder):
             return super().room(task)
         return Room(max(self._limits.request_bytes, self._limits.message_bytes), task.format.too_large)

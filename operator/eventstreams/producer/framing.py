@@ -15,7 +15,7 @@ from eventstreams.producer.limits import Limits
 
 END: Final = b"\r\n\r\n"
 _CRLF: Final = b"\r\n"
-_MOST_PIECES: Final = 64  # of a body; more are joined: an object for each two bytes is twenty times their size
+_MOST_PIECES: Final = 64  # of a body; more go into one: an object for each two bytes is twenty times their size
 SHORT_HEAD: Final = 4096
 """Heads up to this length cannot break a limit on length, so they are not measured."""
 
@@ -187,16 +187,16 @@ class Sized:
     def __init__(self, length: int, *, is_kept: bool = True) -> None:
         self._missing = length
         self._is_kept = is_kept
-        self._pieces: list[bytes] = []
+        self._pieces: list[bytes | bytearray] = []
 
     def take(self, data: bytes, start: int) -> int:
         """Take the body's bytes from `data[start:]` and return the position after them."""
         piece = data[start : start + self._missing]
         self._missing -= len(piece)
-        if self._is_kept:
-            self._pieces.append(piece)
-            if len(self._pieces) > _MOST_PIECES:
-                self._pieces = [b"".join(self._pieces)]
+        if len(self._pieces) > _MOST_PIECES:
+            self._pieces[-1] += piece
+        elif self._is_kept:
+            self._pieces.append(piece if len(self._pieces) < _MOST_PIECES else bytearray(piece))
         return start + len(piece)
 
     @property
@@ -212,12 +212,11 @@ class Sized:
 class Chunked:
     """Decodes a chunked body (RFC 9112 §7.1): no bare LF, bounded lines, extensions and trailers ignored."""
 
-    __slots__ = ("_body", "_checked", "_held", "_is_kept", "_limits", "_missing", "_room", "_size", "is_complete")
+    __slots__ = ("_body", "_checked", "_held", "_limits", "_missing", "_room", "_size", "is_complete")
 
-    def __init__(self, limits: Limits, room: "Room", *, is_kept: bool = True) -> None:
+    def __init__(self, limits: Limits, room: "Room") -> None:
         self._limits = limits
         self._room = room
-        self._is_kept = is_kept
         self._size = 0  # of the chunks that were announced
         self._body = bytearray()
         self._held = b""
@@ -254,7 +253,7 @@ class Chunked:
             return self._trailers(data, at)
         if self._missing > len(_CRLF):
             piece = data[at : at + self._missing - len(_CRLF)]
-            if self._is_kept:
+            if self._room.is_kept:
                 self._body += piece
             self._missing -= len(piece)
             return at + len(piece) if piece else None
@@ -305,21 +304,23 @@ class Chunked:
         return None if found < 0 else found + len(mark)
 
 
-def body_of(head: Head, limits: Limits, room: "Room", *, is_kept: bool) -> "Body":
-    """Return what takes a head's body, or when it is not kept only finds its end."""
-    if head.chunked:
-        return Chunked(limits, room, is_kept=is_kept)
-    return Sized(head.length or 0, is_kept=is_kept)
+def body_of(head: Head, limits: Limits, room: "Room") -> "Body":
+    """Return what takes a head's body, or only finds its end."""
+    return Chunked(limits, room) if head.chunked else Sized(head.length or 0, is_kept=room.is_kept)
 
 
 Body = Sized | Chunked
 
 
 class Room(NamedTuple):
-    """How large a body may be, in bytes, and the status for one that is larger: 400 in the contract, not 413."""
+    """How large a body may be, in bytes, and the status for one that is larger: 400 in the contract, not 413.
+
+    `is_kept` False: nobody reads it.
+    """
 
     most: int
     status: int = 400
+    is_kept: bool = True
 
 
 def too_large(room: Room) -> RefusalError:

@@ -84,8 +84,8 @@ class PageSite:
         """Do nothing."""
 
     def room(self, task: Task) -> Room:  # noqa: ARG002  the same for all
-        """Return how large a body may be."""
-        return Room(self._limits.message_bytes)
+        """Return how large a body may be; nobody reads it."""
+        return Room(self._limits.message_bytes, is_kept=False)
 
     def take(self, task: Task, body: bytes, exchange: Exchange) -> None:  # noqa: ARG002  pages ignore bodies
         """Answer with the page as it is now."""

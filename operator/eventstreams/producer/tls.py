@@ -99,9 +99,10 @@ class TLS(asyncio.Protocol):
         if self._is_deaf:
             self._carried.data_received(data)
             return
-        self._incoming.write(data)
-        if self._handshaken or self._handshake():
-            self._decrypt()
+        for at in range(0, len(data), READ_BYTES):  # the BIO keeps as much memory as it once held
+            self._incoming.write(data[at : at + READ_BYTES])
+            if self._handshaken or self._handshake():
+                self._decrypt()
 
     @override
     def eof_received(self) -> bool:

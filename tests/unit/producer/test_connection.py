@@ -354,15 +354,36 @@ def test_a_refusal_leaves_no_cycle_that_keeps_what_was_read() -> None:
     assert left == 0
 
 
-def test_the_body_of_a_refused_request_is_not_kept() -> None:
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (post(body=b"x" * 1000, key="wrong"), 401),
+        (b"GET /alive HTTP/1.1\r\nHost: es\r\nContent-Length: 1000\r\n\r\n" + b"x" * 1000, 200),
+        (
+            b"GET /alive HTTP/1.1\r\nHost: es\r\nTransfer-Encoding: chunked\r\n\r\n3e8\r\n%b\r\n0\r\n\r\n"
+            % (b"x" * 1000),
+            200,
+        ),
+    ],
+)
+def test_a_body_that_nobody_reads_is_not_kept(request_: bytes, status: int) -> None:
     rig = Rig()
     connection, wire = rig.connect()
-    connection.data_received(post(body=b"x" * 1000, key="wrong")[:-10])
+    connection.data_received(request_[:-10])
 
     assert connection._body.value() == b""
-    connection.data_received(b"x" * 10 + post())
+    connection.data_received(request_[-10:] + post())
     rig.kafka.confirm()
-    assert wire.statuses == [401, 200]
+    assert wire.statuses == [status, 200]
+
+
+def test_a_body_in_many_pieces_is_stored_unchanged() -> None:
+    rig, body = Rig(), bytes(range(256)) * 2
+    request = post(body=body)
+
+    rig.talk([request[: -len(body)], *(bytes([one]) for one in body)])
+
+    assert [one.value for one in rig.kafka.stored] == [body]
 
 
 def test_a_flood_of_refusals_does_not_flood_the_log(caplog: pytest.LogCaptureFixture) -> None:

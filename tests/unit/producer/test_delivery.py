@@ -239,6 +239,17 @@ async def test_what_is_refused_with_its_batch_at_the_end_is_still_sent_alone_and
     assert ticket.outcome == (1, 7, 1234)
 
 
+async def test_a_connection_does_not_stay_with_the_lane_for_records_alone() -> None:
+    rig = Rig()
+    lane = rig.send(Ticket())
+    rig.delivery._alone_until["orders"] = asyncio.get_running_loop().time() + 60
+
+    assert rig.send(Ticket(), lane) is lane
+    assert rig.send(Ticket()) is None
+    assert [len(producer) for producer in rig.made] == [1, 0, 0, 2]
+    await rig.close()
+
+
 async def test_what_cannot_be_sent_again_is_refused_as_not_stored() -> None:
     rig, ticket = Rig(), Ticket()
     rig.send(ticket)
