@@ -107,12 +107,12 @@ class Account:
         pause_for_bytes = 0.0 if sizes is None else sizes.wait(now)
         if requests is not None and pause and pause >= pause_for_bytes:
             raise _over(Reason.REQUESTS, f"{requests.rate} requests", "requestsPerSecond", pause)
-        if sizes is not None:
-            if pause_for_bytes:
-                raise _over(Reason.BYTES, f"{sizes.rate} bytes", "bytesPerSecond", pause_for_bytes)
-            sizes.take(size)
+        if sizes is not None and pause_for_bytes:
+            raise _over(Reason.BYTES, f"{sizes.rate} bytes", "bytesPerSecond", pause_for_bytes)
         if requests is not None:
             requests.take(1)
+        if sizes is not None:
+            sizes.take(size)
 
 
 class Accounts:

@@ -158,7 +158,7 @@ class Delivery:
     def _again(self, ticket: Ticket, beside: Attributes, message: Message) -> None:
         """Send a record alone that Kafka refused with its batch: what it then says is about the record itself."""
         topic, now = str(message.topic()), self._loop.time()
-        if self._alone_until.get(topic, -math.inf) < now:
+        if not self._is_alone(topic):
             kafka_logger.warning("Kafka refused a batch; its records are sent one by one", extra={"topic": topic})
             self._alone_until = {name: until for name, until in self._alone_until.items() if until >= now}
         self._alone_until[topic] = now + ALONE_SECONDS
