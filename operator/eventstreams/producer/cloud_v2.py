@@ -81,7 +81,9 @@ def _envelope(reader: Reader, bounds: Bounds) -> Record:
 
 def _typed(reader: Reader, name: str) -> bytes | None:
     """Read {"type": …, "data": …}, or null."""
-    if not reader.is_object and reader.value() is None:
+    if not reader.is_object:
+        if reader.value() is not None:
+            raise MemberError(name, "is no object")
         return None
     kind: object = None
     data: tuple[object, bytes] | None = None

@@ -161,8 +161,8 @@ class Connection(asyncio.Protocol):
             self._go_on()
 
     def retire(self) -> None:
-        """Take no further request: close when what is due is answered. One that is being read is still taken."""
-        if self._state is HEAD and not (self._held and self._is_reading):
+        """Take no further request: close when what is due is answered. One that has begun to come is still taken."""
+        if self._state is HEAD and not self._held:
             self._move(Event.LAST_READ)
             if self._due:
                 self._due[-1].is_last = True
@@ -315,6 +315,7 @@ class Connection(asyncio.Protocol):
             exchange.is_bodiless = is_bodiless or (self._head is not None and self._head.method == b"HEAD")
             self._due.append(exchange)
         exchange.is_last = True
+        self._owes_continue = False
         if self._state is not SHUT:
             self._move(Event.LAST_READ)
         exchange.refuse(refusal)

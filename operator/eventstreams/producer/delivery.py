@@ -40,7 +40,7 @@ QUICK_MOST: Final = 24
 """Records in flight of owners who have few each, from which they are a crowd together."""
 
 ALONE_SECONDS: Final = 10.0
-"""So long after Kafka refused a batch all records of the topic are sent alone."""
+"""So long after Kafka refused a batch, or a record that was sent alone, all records of the topic are sent alone."""
 
 _LANES: Final[tuple[Config, ...]] = (  # by how crowded an owner is, and last the one for records alone
     {"linger.ms": 0},
@@ -60,6 +60,7 @@ _STALE: Final = frozenset({KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTIT
 # what Kafka certainly did not store: status and words; every other error leaves the outcome unknown (408)
 _NOT_STORED: Final[Mapping[int, tuple[int, str]]] = {
     KafkaError.MSG_SIZE_TOO_LARGE: (400, "the message is larger than the topic's max.message.bytes"),
+    KafkaError.RECORD_LIST_TOO_LARGE: (400, "the message is larger than the topic's segment.bytes"),
     KafkaError.INVALID_RECORD: (400, "Kafka refused the record; a compacted topic needs a key"),
     KafkaError.INVALID_TIMESTAMP: (400, "Kafka refused the record's timestamp"),
     KafkaError.POLICY_VIOLATION: (400, "a policy of Kafka refused the record"),
@@ -116,7 +117,7 @@ class Delivery:
         self._lanes = [self._lane(number) for number in range(len(_LANES))]
         self._alone_until: dict[str, float] = {}  # topics of which Kafka refused a batch
         self._ready_from = self._crowded_until = self._gathered_until = -math.inf
-        turns.is_awaited = lambda: 0 < self._lanes[0].in_flight <= CROWD  # more are a crowd themselves
+        turns.is_awaited = self._is_awaited
         turns.is_crowded = lambda: loop.time() < self._crowded_until
 
     def send(
@@ -127,7 +128,8 @@ class Delivery:
         `owner` is whose record it is: the crowd of another is no crowd of its own. Raises RefusalError when the record
         was not queued; `ticket` is then told nothing.
         """
-        if self._alone_until and self._is_alone(topic):
+        if topic in self._alone_until:
+            self._crowd(owner)  # who floods does so here too
             self._queue(self._lanes[_ALONE], topic, value, beside, ticket)
             return lane
         if lane is None or lane.has_failed or lane.has_ended:
@@ -147,25 +149,38 @@ class Delivery:
         except KafkaException as error:
             raise self._not_queued(error.args[0], topic, lane) from None
 
-    def _is_alone(self, topic: str) -> bool:
-        """Say whether the topic's records are to be sent alone."""
-        until = self._alone_until.get(topic)
-        if until is not None and until < self._loop.time():
-            del self._alone_until[topic]
-            return False
-        return until is not None
-
-    def _again(self, ticket: Ticket, beside: Attributes, message: Message) -> None:
+    def _again(self, ticket: Ticket, beside: Attributes, error: KafkaError, message: Message) -> None:  # noqa: ARG002
         """Send a record alone that Kafka refused with its batch: what it then says is about the record itself."""
-        topic, now = str(message.topic()), self._loop.time()
-        if not self._is_alone(topic):
-            kafka_logger.warning("Kafka refused a batch; its records are sent one by one", extra={"topic": topic})
-            self._alone_until = {name: until for name, until in self._alone_until.items() if until >= now}
-        self._alone_until[topic] = now + ALONE_SECONDS
+        topic = str(message.topic())
+        self._keep_alone(topic)
         try:
             self._queue(self._lanes[_ALONE], topic, message.value(), beside, ticket)
         except RefusalError:
             ticket.failed(KafkaError(KafkaError._QUEUE_FULL))  # noqa: SLF001  librdkafka's name
+
+    def _refused(self, ticket: Ticket, beside: Attributes, error: KafkaError, message: Message) -> None:  # noqa: ARG002
+        """Tell that Kafka refused a record which was sent alone. Who sent it may send the next."""
+        self._keep_alone(str(message.topic()))
+        ticket.failed(error)
+
+    def _keep_alone(self, topic: str) -> None:
+        """Have what comes for the topic sent alone from now on, or for longer."""
+        if topic not in self._alone_until:
+            kafka_logger.warning("Kafka refused a batch; its records are sent one by one", extra={"topic": topic})
+            self._loop.call_later(ALONE_SECONDS, self._end_alone, topic)
+        self._alone_until[topic] = self._loop.time() + ALONE_SECONDS
+
+    def _end_alone(self, topic: str) -> None:
+        """Have the topic's records sent together again; by a timer, for amid a request its order would break."""
+        left = self._alone_until[topic] - self._loop.time()
+        if left > 0:
+            self._loop.call_later(left, self._end_alone, topic)
+        else:
+            del self._alone_until[topic]
+
+    def _is_awaited(self) -> bool:
+        """Say whether somebody waits for Kafka who has little in flight; many are a crowd themselves."""
+        return 0 < self._lanes[0].in_flight <= CROWD or 0 < self._lanes[_ALONE].in_flight <= CROWD
 
     def _crowd(self, owner: Owner) -> int:
         """Return the lane for how many records the owner has in flight now, or had a moment ago if that was more."""
@@ -266,8 +281,8 @@ class Delivery:
 
     def _lane(self, number: int) -> Lane:
         config = {**self._config, **_LANES[number]}
-        again = None if number == _ALONE else self._again
-        return Lane(self._make, config, self._loop, self._renew_failed, self._turns, gives_way=number > 0, again=again)
+        refused = self._refused if number == _ALONE else self._again
+        return Lane(self._make, config, self._loop, self._renew_failed, refused, self._turns, gives_way=number > 0)
 
     def _renew_failed(self, lane: Lane) -> None:
         """Put a new producer in place of one that failed fatally, after a pause: the next may fail likewise."""

@@ -31,10 +31,15 @@ kafka_logger = logging.getLogger("eventstreams.producer.kafka")
 Config = Mapping[str, Any]
 
 REFUSES_BATCH: Final = frozenset(
-    {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD, KafkaError.INVALID_TIMESTAMP}
+    {
+        KafkaError.MSG_SIZE_TOO_LARGE,
+        KafkaError.RECORD_LIST_TOO_LARGE,
+        KafkaError.INVALID_RECORD,
+        KafkaError.INVALID_TIMESTAMP,
+    }
 )
-"""Kafka's words for a record that it does not want, or for a batch too large for the topic. It refuses the whole batch,
-and librdkafka says the same of each record in it."""
+"""Kafka's words for a record that it does not want, or for a batch too large for the topic or its segments. It refuses
+the whole batch, and librdkafka says the same of each record in it."""
 
 _POLL_SECONDS: Final = 0.5
 _REPEAT_SECONDS: Final = 60.0
@@ -112,20 +117,20 @@ class Lane:
         config: Config,
         loop: asyncio.AbstractEventLoop,
         failed: Callable[["Lane"], None],
+        refused: Callable[[Ticket, Attributes, KafkaError, Message], None],
         turns: Turns,
         *,
         gives_way: bool,
-        again: Callable[[Ticket, Attributes, Message], None] | None = None,
     ) -> None:
-        """Begin to connect. `failed` is told of a fatal error; `gives_way`: its reports may wait for others'.
+        """Begin to connect. `failed` is told of a fatal error, `refused` of a record whose batch Kafka does not want.
 
-        `again` sends a record once more that Kafka refused with the whole batch; None: its refusal is the record's own.
+        `gives_way`: its reports may wait for others'.
         """
         self._loop = loop
         self._turns = turns
         self._gives_way = gives_way
         self._failed = failed
-        self._again = again
+        self._refused = refused
         self._reports: deque[tuple[Ticket, Attributes, KafkaError | None, Message]] = deque()
         self._stale_topics: deque[str] = deque()
         self._is_retired = self._has_round = False
@@ -204,8 +209,8 @@ class Lane:
             self._loop.call_soon(self._settle)
 
     def _tell_failed(self, ticket: Ticket, beside: Attributes, error: KafkaError, message: Message) -> None:
-        if self._again is not None and error.code() in REFUSES_BATCH:
-            self._again(ticket, beside, message)
+        if error.code() in REFUSES_BATCH:
+            self._refused(ticket, beside, error, message)
         else:
             ticket.failed(error)
 

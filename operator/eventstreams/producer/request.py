@@ -28,7 +28,7 @@ _NUMBER: Final = re.compile(rb"[0-9]{1,18}")
 _MOMENT: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-5][0-9])"
 )
-_QUOTED: Final = re.compile(rb'"[^"]*"')
+_PARAMETERS: Final = re.compile(rb'(?:[^",]|"(?:[^"\\]|\\.)*")*')
 _HEX: Final = re.compile(rb"(?:[0-9A-Fa-f]{2})*")
 
 
@@ -124,7 +124,7 @@ def media_type(head: Head) -> bytes:
     """Return the Content-Type in lower case, without its parameters; two that were given are no type."""
     given = head.fields.get(b"content-type", b"")
     name, _, parameters = given.partition(b";")
-    return given if b"," in _QUOTED.sub(b"", parameters) else name.strip(b" \t").lower()
+    return name.strip(b" \t").lower() if _PARAMETERS.fullmatch(parameters) else given
 
 
 def _rule(head: Head) -> Rule:

@@ -202,10 +202,12 @@ def test_a_connection_that_is_retired_while_it_waits_is_answered_and_closed() ->
     connection, wire = rig.connect()
     connection.data_received(post() * 2)
 
+    rig.endpoint.is_draining = True
     connection.retire()
     rig.wait(LATER)
+    rig.wait(LATER)
 
-    assert wire.statuses == [429]
+    assert wire.statuses == [429, 429]
     assert b"\r\nConnection: close\r\n" in wire.written
     assert wire.has_ended
 

@@ -92,11 +92,19 @@ def test_what_is_not_well_formed_is_400_and_points_at_the_field(body: object, co
     }
 
 
-def test_what_is_not_json_is_400() -> None:
-    with pytest.raises(RefusalError, match="not JSON") as refusal:
-        record(b'{"value": ')
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b'{"value": ', "invalid_request"),
+        (b'{"value": "x" {"type": "text", "data": "x"}}', "invalid_field"),
+        (b'{"value": {"type": "text", "data": "x"}, "key": 1 {"type": "text", "data": "x"}}', "invalid_field"),
+    ],
+)
+def test_what_is_not_json_is_400(body: bytes, code: str) -> None:
+    with pytest.raises(RefusalError) as refusal:
+        record(body)
 
-    assert CloudV2().error(refusal.value, "f00d")["error"]["code"] == "invalid_request"
+    assert CloudV2().error(refusal.value, "f00d")["error"]["code"] == code
 
 
 def test_the_answer_is_version_1s() -> None:

@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError
 from eventstreams.core.keyring import Shard
 from eventstreams.producer.answers import RefusalError
 from eventstreams.producer.connection import Connection
-from unit.producer.rig import GRANT, LIMITS, NOW, Rig, Wire, post, statuses
+from unit.producer.rig import GRANT, LIMITS, NOW, Rig, Wire, post
 
 
 def refused(wire: Wire) -> bytes:
@@ -95,19 +95,6 @@ def test_a_bug_costs_the_connection_and_is_answered_500(
     assert "Bug met" in caplog.text
 
 
-def test_a_half_closed_client_gets_its_answers() -> None:
-    rig = Rig()
-    connection, wire = rig.connect()
-    connection.data_received(post() + post())
-
-    connection.eof_received()
-    assert wire.is_open
-    rig.kafka.confirm()
-
-    assert wire.statuses == [200, 200]
-    assert wire.is_closed
-
-
 @pytest.mark.parametrize("sent", [post()[:-1], post()[:30]])
 def test_a_request_that_ends_too_early_is_not_stored(sent: bytes) -> None:
     rig = Rig()
@@ -156,30 +143,6 @@ def test_what_is_refused_behind_a_head_request_is_told_in_a_body(end: Callable[[
 
     assert wire.statuses == [200, 400]
     assert wire.written.endswith(b"}")
-
-
-def test_a_closing_answer_is_followed_by_a_half_close_and_some_patience() -> None:
-    rig = Rig()
-    connection, wire = rig.connect()
-    connection.data_received(b"nonsense\r\n\r\n")
-    assert wire.has_ended
-    assert not wire.is_closed
-
-    connection.data_received(b"x" * LIMITS.linger_bytes)
-    assert not wire.is_aborted
-    connection.data_received(b"x")
-
-    assert wire.is_aborted
-
-
-def test_a_client_that_closes_after_the_answer_is_closed_at_once() -> None:
-    rig = Rig()
-    connection, wire = rig.connect()
-    connection.data_received(b"nonsense\r\n\r\n")
-
-    connection.eof_received()
-
-    assert wire.is_closed
 
 
 def linger(connection: Connection) -> None:
@@ -250,31 +213,6 @@ def test_a_record_that_is_never_reported_is_answered_408_which_says_what_that_me
     assert wire.is_open
 
 
-def test_an_old_connection_ends_with_its_next_answer() -> None:
-    rig = Rig()
-    connection, wire = rig.connect()
-    rig.now += 301
-
-    connection.data_received(post())
-    rig.kafka.confirm()
-
-    assert b"\r\nConnection: close\r\n" in wire.written
-    assert wire.has_ended
-
-
-def test_draining_makes_each_answer_the_last_but_waits_for_all_that_is_due() -> None:
-    rig = Rig()
-    connection, wire = rig.connect()
-    connection.data_received(post() + post())
-
-    rig.endpoint.is_draining = True
-    rig.kafka.confirm()
-
-    assert statuses(wire.written) == [200, 200]
-    assert wire.written.count(b"Connection: close") == 1
-    assert wire.has_ended
-
-
 def test_one_connection_too_many_is_dropped_and_nothing_of_it_is_stored() -> None:
     rig = Rig()
     rig.endpoint._limits = LIMITS.__class__(connections=1)
@@ -306,21 +244,6 @@ def test_a_head_request_that_cannot_be_read_is_refused_without_a_body(head: byte
 
     assert wire.has_ended
     assert wire.written.endswith(b"\r\n\r\n")
-
-
-def test_who_is_retired_in_the_middle_of_a_body_gets_its_answer() -> None:
-    rig = Rig()
-    connection, wire = rig.connect()
-    request = post(body=b"0123456789")
-    connection.data_received(request[:-5])
-
-    rig.endpoint.is_draining = True
-    connection.retire()
-    connection.data_received(request[-5:])
-    rig.kafka.confirm()
-
-    assert wire.statuses == [200]
-    assert wire.has_ended
 
 
 @pytest.mark.parametrize("change", [Shard(2, ()), Shard(2, (replace(GRANT, topics=("other",)),))])

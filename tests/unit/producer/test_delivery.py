@@ -265,15 +265,56 @@ async def test_what_cannot_be_sent_again_is_refused_as_not_stored() -> None:
 async def test_records_are_sent_together_again_when_kafka_has_refused_none_for_some_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("eventstreams.producer.delivery.ALONE_SECONDS", -1.0)
     rig = Rig()
+    monkeypatch.setattr("eventstreams.producer.delivery.ALONE_SECONDS", 0.05)
     rig.send(Ticket())
     rig.made[0].report(KafkaError.INVALID_TIMESTAMP)
     await reached("the record alone", lambda: len(rig.made[3]) == 1)
 
+    await reached("the end", lambda: not rig.delivery._alone_until)
     rig.send(Ticket())
 
     assert (len(rig.made[0]), len(rig.made[3])) == (1, 1)
+    await rig.close()
+
+
+async def test_the_records_of_one_request_go_one_way_though_the_time_alone_ends_between_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig = Rig()
+    monkeypatch.setattr("eventstreams.producer.delivery.ALONE_SECONDS", 0.0)
+    rig.delivery._keep_alone("orders")
+    begin = asyncio.get_running_loop().time()
+
+    while asyncio.get_running_loop().time() - begin < 0.02:
+        rig.send(Ticket())
+
+    assert len(rig.made[0]) == 0
+    await rig.close()
+
+
+async def test_records_stay_alone_while_kafka_refuses_some_that_were_sent_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig()
+    monkeypatch.setattr("eventstreams.producer.delivery.ALONE_SECONDS", 60.0)
+    rig.delivery._alone_until["orders"] = 0.0
+    ticket = Ticket()
+    rig.send(ticket)
+
+    rig.made[3].report(KafkaError.INVALID_RECORD)
+    await reached("the refusal", lambda: ticket.outcome == "INVALID_RECORD")
+
+    assert rig.delivery._alone_until["orders"] > asyncio.get_running_loop().time() + 50
+    await rig.close()
+
+
+async def test_who_floods_a_topic_whose_records_go_alone_is_a_crowd_and_who_sends_few_there_is_waited_for() -> None:
+    rig = Rig()
+    rig.delivery._keep_alone("orders")
+
+    rig.send(Ticket())
+    assert (rig.turns.is_crowded(), rig.turns.is_awaited()) == (False, True)
+    rig.send(Ticket(), owner=Owner(requests=500, records=500))
+    assert rig.turns.is_crowded()
     await rig.close()
 
 

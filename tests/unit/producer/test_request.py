@@ -295,6 +295,7 @@ def test_each_content_type_of_the_contract_is_taken(content_type: str, *, is_jso
         "text/plain, a/b",
         "text/plain; a=b, application/json",
         'text/plain; a="b,c", application/json',
+        r'text/plain; a="\"", application/json; b="x"',
     ],
 )
 def test_other_content_types_are_415_with_the_cure(content_type: str) -> None:
