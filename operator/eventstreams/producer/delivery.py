@@ -50,6 +50,7 @@ _LANES: Final[tuple[Config, ...]] = (  # by how crowded an owner is, and last th
 )
 _ALONE: Final = 3
 _CROWDED_SECONDS: Final = 1.0  # so long after one sent as a crowd its reports, and its records, are reckoned with
+_SHARED_SECONDS: Final = 1.0  # so long after somebody sent little beside a crowd more is expected
 _RENEW_SECONDS: Final = 1.0
 _PROOF_SECONDS: Final = 3.0  # after one that failed young a client is ready at this age: else it would come and go
 _STUCK_SECONDS: Final = 30.0
@@ -116,9 +117,10 @@ class Delivery:
         self._make = make
         self._lanes = [self._lane(number) for number in range(len(_LANES))]
         self._alone_until: dict[str, float] = {}  # topics of which Kafka refused a batch
-        self._ready_from = self._crowded_until = self._gathered_until = -math.inf
+        self._ready_from = self._crowded_until = self._shared_until = self._gathered_until = -math.inf
         turns.is_awaited = self._is_awaited
         turns.is_crowded = lambda: loop.time() < self._crowded_until
+        turns.is_shared = lambda: loop.time() < self._shared_until
 
     def send(
         self, topic: str, value: bytes | None, beside: Attributes, ticket: Ticket, lane: Lane | None, owner: Owner
@@ -198,6 +200,8 @@ class Delivery:
         if crowd:
             self._crowded_until = now + _CROWDED_SECONDS
             return crowd
+        if now < self._crowded_until:
+            self._shared_until = now + _SHARED_SECONDS
         return int(self._is_gathering(now))
 
     def _is_gathering(self, now: float) -> bool:

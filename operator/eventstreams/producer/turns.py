@@ -3,8 +3,10 @@
 Else the loop reads all that have news before it looks again, and whoever has one request waits behind hundreds of
 another's. Owners alternate, however many connections each has. While one owner is alone nobody takes turns.
 
-Beside a flood the loop never sleeps. Where it shares a core with the threads of Kafka's client, the kernel lets it run
-on for milliseconds before they may send one record: while somebody waits for one, it gives way in each round.
+Beside a flood the loop never sleeps, and the request of one who asks for little waits for its rounds: half of one until it
+is read, one more between Kafka's word and its answer. So while there is such a one rounds are short, for which the flood
+pays with a quarter of its rate. Where the loop shares a core with the threads of Kafka's client, the kernel lets it run on
+for milliseconds before they may send one record: while such a one waits for Kafka, each round gives way to them.
 
 Answers to records that were reported together leave together. Each write to a socket runs the kernel's whole network
 stack, and often wakes the client up; between two of them our own code is cold. One after the other, they cost a tenth
@@ -29,9 +31,9 @@ READS: Final = 8
 REPORTS: Final = 128
 """Reports that are answered in one round of the loop."""
 SHARED_REPORTS: Final = 12
-"""Reports to one who sends all it can, while owners meet: who asks meanwhile is not to wait for them all."""
-FEW: Final = 4
-"""Such reports, or connections, while one who has little in flight waits for Kafka."""
+"""Reports to one who sends all it can, while owners meet."""
+FEW: Final = 3
+"""Such reports, or connections, while somebody asks for little, who is not to wait for many others."""
 COMPANY_LOOKS: Final = 60
 """So long after two owners met, in calls of `look`, another one is reckoned with."""
 
@@ -67,6 +69,8 @@ class Turns:
         """Whether somebody who has little in flight waits for Kafka; who sends records sets it."""
         self.is_crowded: Callable[[], bool] = lambda: False
         """Whether somebody has much in flight; likewise."""
+        self.is_shared: Callable[[], bool] = lambda: False
+        """Whether beside such a one somebody asks for little, or did a moment ago; likewise."""
 
     def met(self, account: Account) -> None:
         """Note that another owner asks than the last one."""
@@ -87,7 +91,7 @@ class Turns:
         self._answered = []
         if not (gives_way and self.has_company() and self.is_crowded()):
             return REPORTS
-        return FEW if self._has_given_way() else SHARED_REPORTS
+        return self._as_many_as(SHARED_REPORTS)
 
     def end_reports(self) -> None:
         """Let the answers to these reports leave."""
@@ -125,7 +129,7 @@ class Turns:
     def _round(self) -> None:
         """Read one connection of each owner, and again, until enough were read."""
         lines = self._lines
-        for _ in range(FEW if self._has_given_way() else READS):
+        for _ in range(self._as_many_as(READS)):
             account = next(iter(lines), None)
             if account is None:
                 break
@@ -141,9 +145,11 @@ class Turns:
         if lines:
             self._call_soon(self._round)
 
-    def _has_given_way(self) -> bool:
-        """Let others run on this core, if that brings a record to Kafka, or its report back, that is awaited."""
-        if not self.is_awaited():
-            return False
-        self._yield_core()
-        return True
+    def _as_many_as(self, most: int) -> int:
+        """Return how many connections are read, or reports answered, in this round.
+
+        Let others run on this core before, if that brings a record to Kafka, or its report back, that is awaited.
+        """
+        if self.is_awaited():
+            self._yield_core()
+        return FEW if self.is_shared() else most

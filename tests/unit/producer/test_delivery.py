@@ -52,7 +52,7 @@ async def test_a_bug_in_one_ticket_does_not_cost_the_others_their_report(caplog:
 
 
 @pytest.mark.parametrize(
-    ("have_met", "is_awaited", "at_once", "yields"),
+    ("have_met", "is_shared", "at_once", "yields"),
     [
         (False, False, REPORTS, 0),
         (False, True, REPORTS, 0),
@@ -61,13 +61,11 @@ async def test_a_bug_in_one_ticket_does_not_cost_the_others_their_report(caplog:
     ],
 )
 async def test_a_flood_is_answered_a_few_in_each_round_and_lets_kafkas_client_run_for_others(
-    have_met: bool, is_awaited: bool, at_once: int, yields: int
+    have_met: bool, is_shared: bool, at_once: int, yields: int
 ) -> None:
     rig, tickets, seen = Rig(), [Ticket() for _ in range(3 * REPORTS)], list[tuple[int, int]]()
     if have_met:
         rig.meet()
-    if is_awaited:
-        rig.send(Ticket(), rig.delivery._lanes[0])
     rig.owner.crowd = 1  # as it was when its connections began to send
 
     def look() -> None:
@@ -76,10 +74,30 @@ async def test_a_flood_is_answered_a_few_in_each_round_and_lets_kafkas_client_ru
     tickets[0].then = lambda: asyncio.get_running_loop().call_soon(look)
     for ticket in tickets:
         rig.send(ticket, rig.delivery._lanes[1])
+    if is_shared:
+        rig.send(Ticket(), owner=Owner())
     rig.made[1].report()
     await reached("all reports", lambda: all(ticket.outcome for ticket in tickets))
 
     assert seen == [(at_once, yields)]
+    await rig.close()
+
+
+async def test_who_asks_for_little_beside_a_crowd_is_expected_again_for_a_second() -> None:
+    rig, loop = Rig(), asyncio.get_running_loop()
+    rig.send(Ticket(), owner=Owner())
+    assert not rig.turns.is_shared(), "alone"
+
+    rig.send(Ticket(), owner=Owner(requests=50, records=50))
+    assert not rig.turns.is_shared(), "the crowd itself"
+    rig.send(Ticket(), owner=Owner())
+    assert rig.turns.is_shared()
+    rig.made[0].report()
+    await reached("the report", lambda: not rig.turns.is_awaited())
+    assert rig.turns.is_shared(), "though nothing of it is in flight"
+
+    rig.delivery._shared_until = loop.time()
+    assert not rig.turns.is_shared()
     await rig.close()
 
 

@@ -62,11 +62,11 @@ def test_connections_of_a_busy_owner_are_read_a_few_in_each_round() -> None:
     assert all(wire.is_reading for _, wire in made)
 
 
-def test_fewer_are_read_while_one_who_has_little_in_flight_waits_for_kafka() -> None:
+def test_fewer_are_read_while_there_is_one_who_asks_for_little() -> None:
     loop = Loop()
     made = loop.connections(BUSY + 3 * FEW)
     loop.busy(made)
-    loop.turns.is_awaited = lambda: True
+    loop.turns.is_shared = lambda: True
 
     assert loop.taken_in_rounds(made[BUSY:]) == [0, FEW, 2 * FEW, 3 * FEW]
 
