@@ -3,10 +3,11 @@
 Else the loop reads all that have news before it looks again, and whoever has one request waits behind hundreds of
 another's. Owners alternate, however many connections each has. While one owner is alone nobody takes turns.
 
-Beside a flood the loop never sleeps, and the request of one who asks for little waits for its rounds: half of one until it
-is read, one more between Kafka's word and its answer. So while there is such a one rounds are short, for which the flood
-pays with a quarter of its rate. Where the loop shares a core with the threads of Kafka's client, the kernel lets it run on
-for milliseconds before they may send one record: while such a one waits for Kafka, each round gives way to them.
+Beside a flood the loop never sleeps, and the request of one who asks for little waits for its rounds: half of one
+until it is read, one more between Kafka's word and its answer. So while there is such a one rounds are short, for
+which the flood pays with a quarter of its rate. Where the loop shares a core with the threads of Kafka's client, the
+kernel lets it run on for milliseconds before they may send a record: while such a one waits for Kafka, each round
+gives way to them.
 
 Answers to records that were reported together leave together. Each write to a socket runs the kernel's whole network
 stack, and often wakes the client up; between two of them our own code is cold. One after the other, they cost a tenth
