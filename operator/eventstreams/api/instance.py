@@ -37,7 +37,8 @@ class ProducerLimits(Model):
     in_flight_records: Annotated[int, Field(ge=1, le=1_000_000)] = 5000
     """Records that may wait for Kafka's confirmation at a time, in each pod. Beyond: 503."""
     in_flight_bytes: Annotated[int, Field(ge=1, le=1_073_741_824)] = 50_331_648
-    """The same in bytes of bodies. A pod holds each about twice: a higher value wants more memory in `resources`."""
+    """The same in bytes of bodies, those that come in too. A pod holds each about twice: a higher value wants more
+    memory in `resources`."""
 
 
 class ServiceType(Enum):
@@ -85,7 +86,7 @@ class RestProducer(Model):
 
     replicas: Annotated[int, Field(ge=0, le=100, json_schema_extra=no_schema_default)] = 2
     """Number of pods; absent: 2."""
-    resources: Resources = Resources(requests={"cpu": "100m", "memory": "96Mi"}, limits={"memory": "256Mi"})
+    resources: Resources = Resources(requests={"cpu": "100m", "memory": "96Mi"}, limits={"memory": "512Mi"})
     """Compute resources of each pod."""
     limits: ProducerLimits = ProducerLimits()
     """Limits of each request, and of what each pod holds."""

@@ -132,8 +132,29 @@ class Accounts:
         return len(self._accounts)
 
 
+class Intake:
+    """What one body that is coming in takes of the window: who begins bodies and does not end them fills no memory."""
+
+    __slots__ = ("_account", "_size", "_window")
+
+    def __init__(self, window: "Window", account: Account) -> None:
+        self._window = window
+        self._account = account
+        self._size = 0
+
+    def add(self, size: int) -> None:
+        """Count so many bytes more. Raises LaterError 503."""
+        self._window.hold(self._account, size, self._size)
+        self._size += size
+
+    def end(self) -> None:
+        """Count none any more."""
+        self._window.let_go(self._account, self._size)
+        self._size = 0
+
+
 class Window:
-    """What Kafka has not confirmed yet, of the whole process.
+    """What Kafka has not confirmed yet, of the whole process, and bodies that are coming in.
 
     An owner may add to it while it has less in flight than is left free: alone it gets half of the window, beside
     another one that asks for all it can a third, and there is always room for one that comes new. That is the dynamic
@@ -180,6 +201,18 @@ class Window:
         self._free_bytes += size
         self._drained += records
 
+    def hold(self, account: Account, size: int, held: int) -> None:
+        """Count bytes that are to come in of a body that holds `held`. Raises LaterError 503, having counted none."""
+        if account.bytes - held >= self._free_bytes + held:  # as if it were new: it has its way at any size too
+            raise self._full()
+        account.bytes += size
+        self._free_bytes -= size
+
+    def let_go(self, account: Account, size: int) -> None:
+        """Give back what was held."""
+        account.bytes -= size
+        self._free_bytes += size
+
     def look(self) -> None:
         """Note how fast Kafka confirms. Called about once a second."""
         self._has_waited = self._drained == 0 and self.records > 0
@@ -188,9 +221,11 @@ class Window:
 
     def _full(self) -> LaterError:
         if self._free <= 0 or self._free_bytes <= 0:
-            message = "too many records wait for Kafka already"
+            message = "too many records wait for Kafka, or come in, already"
             return LaterError(503, Reason.WINDOW, message, self._seconds())
-        message = "too many records of this ServiceID wait for Kafka already: leave fewer unanswered at a time"
+        message = (
+            "too many records of this ServiceID wait for Kafka, or come in, already: leave fewer unanswered at a time"
+        )
         return LaterError(503, Reason.SHARE, message, self._seconds())
 
     def _seconds(self) -> float:

@@ -162,7 +162,7 @@ class Connection(asyncio.Protocol):
 
     def retire(self) -> None:
         """Take no further request: close when what is due is answered. One that has begun to come is still taken."""
-        if self._state is HEAD and not self._held:
+        if self._state is HEAD and not self._held.strip(b"\r\n"):
             self._move(Event.LAST_READ)
             if self._due:
                 self._due[-1].is_last = True
@@ -334,7 +334,8 @@ class Connection(asyncio.Protocol):
             now = self._clock()
             is_last = exchange.is_last or ((now >= self._expires or self._site.is_draining) and self._is_between)
             written += answer.render(last=is_last, bodiless=exchange.is_bodiless)
-            self._site.answered(answer.status, now - exchange.started)
+            if exchange.is_counted:
+                self._site.answered(answer.status, now - exchange.started)
         if written:
             self._wire.write(written)
         if is_last:
@@ -389,11 +390,10 @@ class Connection(asyncio.Protocol):
         """Read from the wire exactly while there is room."""
         if self._has_room is not self._is_reading and (self._state is HEAD or self._state is BODY):
             self._is_reading = not self._is_reading
-            if self._is_reading:
-                self._wire.resume_reading()
-            else:
-                self._wire.pause_reading()
+            (self._wire.resume_reading if self._is_reading else self._wire.pause_reading)()
 
     def _move(self, event: Event) -> None:
         """Assign `_state`, here and nowhere else; an event missing in MOVES is our bug."""
+        if self._state is BODY:
+            self._body.end()
         self._state = MOVES[self._state, event]

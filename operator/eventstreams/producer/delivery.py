@@ -196,11 +196,12 @@ class Delivery:
         now = self._loop.time()
         if crowd < owner.crowd and now < owner.crowded_until:
             return owner.crowd
-        owner.crowd, owner.crowded_until = crowd, now + CALM_SECONDS
+        owner.crowd = crowd
         if crowd:
+            owner.crowded_until = now + CALM_SECONDS
             self._crowded_until = now + _CROWDED_SECONDS
             return crowd
-        if now < self._crowded_until:
+        if now < self._crowded_until and now > owner.crowded_until + _SHARED_SECONDS:  # the crowd is another's
             self._shared_until = now + _SHARED_SECONDS
         return int(self._is_gathering(now))
 
@@ -250,6 +251,11 @@ class Delivery:
         finally:
             for lane in old:
                 lane.retire(give_up=False)
+
+    @property
+    def topics_alone(self) -> int:
+        """Topics whose records are sent alone."""
+        return len(self._alone_until)
 
     @property
     def in_flight(self) -> int:

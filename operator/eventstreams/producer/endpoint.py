@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from eventstreams.core import apikey
 from eventstreams.producer import hints, request, routes
-from eventstreams.producer.allowance import LaterError, Window
+from eventstreams.producer.allowance import Intake, LaterError, Window
 from eventstreams.producer.answers import JSON, Answer, Answers, RefusalError, unavailable
 from eventstreams.producer.batch import Batch
 from eventstreams.producer.credentials import BEARER_CHALLENGE, CHALLENGE, credentials
@@ -325,10 +325,11 @@ class Endpoint(PageSite):
     @override
     def room(self, task: Task) -> Room:
         if isinstance(task, Order):
-            return Room(self._limits.message_bytes)
+            return Room(self._limits.message_bytes, intake=Intake(self.window, task.grant.account))
         if not isinstance(task, BatchOrder):
             return super().room(task)
-        return Room(max(self._limits.request_bytes, self._limits.message_bytes), task.format.too_large)
+        most = max(self._limits.request_bytes, self._limits.message_bytes)
+        return Room(most, task.format.too_large, intake=Intake(self.window, task.grant.account))
 
     @override
     def refused(self, refusal: RefusalError, task: Task) -> Answer:
@@ -338,11 +339,12 @@ class Endpoint(PageSite):
 
     def _alive(self) -> Page:
         stuck = self._health.is_stuck()
-        return Page(JSON, json.dumps({"alive": not stuck}).encode(), 500 if stuck else 200)
+        return Page(JSON, json.dumps({"alive": not stuck}).encode(), 500 if stuck else 200, is_counted=False)
 
     def _ready(self) -> Page:
         lacks = ["a stop was asked for"] if self.is_draining else self._health.lacks()
-        return Page(JSON, json.dumps({"ready": not lacks, "lacks": lacks}).encode(), 503 if lacks else 200)
+        body = json.dumps({"ready": not lacks, "lacks": lacks}).encode()
+        return Page(JSON, body, 503 if lacks else 200, is_counted=False)
 
 
 def _refuse_and_resume(pending: Pending | PendingBatch, refusal: RefusalError) -> None:

@@ -102,7 +102,7 @@ class Client(Protocol):
 class Exchange:
     """One request's place in the line of answers."""
 
-    __slots__ = ("_site", "_task", "answer", "client", "is_bodiless", "is_last", "started")
+    __slots__ = ("_site", "_task", "answer", "client", "is_bodiless", "is_counted", "is_last", "started")
 
     def __init__(self, client: Client, site: Site, task: Task, started: float) -> None:
         self._site = site
@@ -111,6 +111,7 @@ class Exchange:
         self.started = started
         self.answer: Answer | None = None
         self.is_bodiless = False
+        self.is_counted = True
         self.is_last = False
 
     def finish(self, answer: Answer) -> None:

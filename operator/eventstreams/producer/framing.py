@@ -8,7 +8,7 @@ leaves to its caller (Host, codings, lengths, controls, limits), and would be a 
 
 import re
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from eventstreams.producer.answers import RefusalError
 from eventstreams.producer.limits import Limits
@@ -182,11 +182,14 @@ def _reason(head: bytes) -> RefusalError:
 class Sized:
     """Gathers a body whose length is known, or only counts it."""
 
-    __slots__ = ("_is_kept", "_missing", "_pieces")
+    __slots__ = ("_missing", "_pieces", "_room")
 
-    def __init__(self, length: int, *, is_kept: bool = True) -> None:
+    def __init__(self, length: int, room: "Room") -> None:
+        """Begin. Raises RefusalError when too much comes in already."""
+        if room.is_kept:
+            room.intake.add(length)
         self._missing = length
-        self._is_kept = is_kept
+        self._room = room
         self._pieces: list[bytes | bytearray] = []
 
     def take(self, data: bytes, start: int) -> int:
@@ -195,7 +198,7 @@ class Sized:
         self._missing -= len(piece)
         if len(self._pieces) > _MOST_PIECES:
             self._pieces[-1] += piece
-        elif self._is_kept:
+        elif self._room.is_kept:
             self._pieces.append(piece if len(self._pieces) < _MOST_PIECES else bytearray(piece))
         return start + len(piece)
 
@@ -207,6 +210,10 @@ class Sized:
     def value(self) -> bytes:
         """Return the body."""
         return b"".join(self._pieces)
+
+    def end(self) -> None:
+        """Count it no longer: it is complete, or will not be."""
+        self._room.intake.end()
 
 
 class Chunked:
@@ -227,7 +234,7 @@ class Chunked:
     def take(self, data: bytes, start: int) -> int:
         """Take the body's bytes from `data[start:]` and return the position after them.
 
-        Raises RefusalError that closes the connection, for broken chunks and for a body above the limit.
+        Raises RefusalError that closes the connection, for broken chunks, a body above the limit, and too much to keep.
         """
         data = self._held + data[start:]
         before, at = len(self._held), 0
@@ -244,6 +251,10 @@ class Chunked:
     def value(self) -> bytes:
         """Return the decoded body."""
         return bytes(self._body)
+
+    def end(self) -> None:
+        """See Sized."""
+        self._room.intake.end()
 
     def _step(self, data: bytes, at: int) -> int | None:
         """Read one part at `data[at:]`: a chunk's line, a piece of its data, or the trailers. None: more is needed."""
@@ -276,6 +287,8 @@ class Chunked:
         self._size += size
         if self._size > self._room.most:
             raise too_large(self._room)
+        if self._room.is_kept:
+            self._room.intake.add(size)
         self._missing = size + len(_CRLF) if size else 0
         return end
 
@@ -305,22 +318,40 @@ class Chunked:
 
 
 def body_of(head: Head, limits: Limits, room: "Room") -> "Body":
-    """Return what takes a head's body, or only finds its end."""
-    return Chunked(limits, room) if head.chunked else Sized(head.length or 0, is_kept=room.is_kept)
+    """Return what takes a head's body, or only finds its end. Raises RefusalError when too much comes in already."""
+    return Chunked(limits, room) if head.chunked else Sized(head.length or 0, room)
 
 
 Body = Sized | Chunked
 
 
+class Intake(Protocol):
+    """Counts the bytes that are announced of a body which is coming in, and is kept."""
+
+    def add(self, size: int) -> None:
+        """Count so many more. Raises RefusalError when there are too many already."""
+        ...
+
+    def end(self) -> None:
+        """Count none any more."""
+        ...
+
+
+class _Uncounted:
+    def add(self, size: int) -> None: ...
+    def end(self) -> None: ...
+
+
 class Room(NamedTuple):
     """How large a body may be, in bytes, and the status for one that is larger: 400 in the contract, not 413.
 
-    `is_kept` False: nobody reads it.
+    `is_kept` False: nobody reads it. `intake` counts what is kept.
     """
 
     most: int
     status: int = 400
     is_kept: bool = True
+    intake: Intake = _Uncounted()
 
 
 def too_large(room: Room) -> RefusalError:

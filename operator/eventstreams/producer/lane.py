@@ -22,7 +22,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from typing_extensions import override
 
 from eventstreams.producer.record import Attributes, Headers
-from eventstreams.producer.turns import Turns
+from eventstreams.producer.turns import REPORTS, Turns
 
 logger = logging.getLogger(__name__)
 kafka_logger = logging.getLogger("eventstreams.producer.kafka")
@@ -190,8 +190,11 @@ class Lane:
 
     def _settle(self) -> None:
         """Answer the oldest reports, and the rest in the next round of the loop."""
-        reports = self._reports
-        for _ in range(min(self._turns.begin_reports(gives_way=self._gives_way), len(reports))):
+        reports, turns = self._reports, self._turns
+        answered, most = turns.begin_reports(gives_way=self._gives_way)
+        for _ in range(min(REPORTS, len(reports))):
+            if len(answered) >= most:
+                break
             ticket, beside, error, message = reports.popleft()
             self.in_flight -= 1
             try:
@@ -203,7 +206,7 @@ class Lane:
                     ticket.stored(message.partition(), offset, message.timestamp()[1])  # type: ignore[arg-type]  # set on success
             except Exception:  # an outermost frame: a bug in one answer must not cost the others theirs
                 logger.exception("Bug met while reporting a record")
-        self._turns.end_reports()
+        turns.end_reports()
         self._has_round = bool(reports)
         if reports:
             self._loop.call_soon(self._settle)

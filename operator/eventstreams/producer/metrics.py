@@ -13,7 +13,11 @@ from typing_extensions import override
 from eventstreams.core.metrics import Metric
 from eventstreams.producer.allowance import Reason
 
-REQUESTS: Final = Metric("eventstreams_producer_requests_total", "Requests by status code of the answer", ("code",))
+REQUESTS: Final = Metric(
+    "eventstreams_producer_requests_total",
+    "Requests by status code of the answer, but for those to /alive and /ready",
+    ("code",),
+)
 REQUEST_SECONDS: Final = Metric(
     "eventstreams_producer_request_duration_seconds",
     "From a complete request to its answer, Kafka's confirmation included",
@@ -42,8 +46,12 @@ KEYRING_AGE: Final = Metric(
     "Time since the keyring was last known to be current; above 75 a revocation may not have arrived",
 )
 TOPICS: Final = Metric("eventstreams_producer_topics", "Topics in use, whose existence is checked every second")
+TOPICS_ALONE: Final = Metric(
+    "eventstreams_producer_topics_sent_alone",
+    "Topics of which Kafka refused a record in the last 10 s: their records are sent one by one, which is slower",
+)
 KAFKA_UP: Final = Metric("eventstreams_producer_kafka_up", "1 while Kafka answers, 0 while it does not")
-GAUGES: Final = (IN_FLIGHT, CONNECTIONS, KEYS, KEYRING_AGE, TOPICS, KAFKA_UP)
+GAUGES: Final = (IN_FLIGHT, CONNECTIONS, KEYS, KEYRING_AGE, TOPICS, TOPICS_ALONE, KAFKA_UP)
 ALL: Final = (REQUESTS, REQUEST_SECONDS, TOLD_LATER, RECORD_BYTES, RECORDS_FAILED, OPENED, *GAUGES)
 
 Gauges = Mapping[Metric, Callable[[], float]]

@@ -30,6 +30,7 @@ class Page:
     body: bytes
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+    is_counted: bool = True
 
 
 Pages = Mapping[bytes, Callable[[], Page]]
@@ -90,6 +91,7 @@ class PageSite:
     def take(self, task: Task, body: bytes, exchange: Exchange) -> None:  # noqa: ARG002  pages ignore bodies
         """Answer with the page as it is now."""
         page: Page = task()
+        exchange.is_counted = page.is_counted
         exchange.finish(self._answers.page(page.status, page.content_type, page.body, page.headers))
 
     def refused(self, refusal: RefusalError, task: Task) -> Answer:  # noqa: ARG002  the same for all

@@ -143,6 +143,7 @@ class Server:
             metrics.KEYS: lambda: len(self._keys),
             metrics.KEYRING_AGE: self._keyring.age_seconds,
             metrics.TOPICS: lambda: len(self._topics),
+            metrics.TOPICS_ALONE: lambda: self._delivery.topics_alone,
             metrics.KAFKA_UP: lambda: not self._topics.is_away,
         }
         registry = metrics.registry_of(tally, gauges)

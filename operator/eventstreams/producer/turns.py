@@ -30,11 +30,11 @@ BUSY: Final = 16
 READS: Final = 8
 """Connections that are read in one round of the loop."""
 REPORTS: Final = 128
-"""Reports that are answered in one round of the loop."""
-SHARED_REPORTS: Final = 12
-"""Reports to one who sends all it can, while owners meet."""
+"""Reports that are told in one round of the loop."""
+SHARED_ANSWERS: Final = 12
+"""Answers to those who send all they can, in one round, while owners meet."""
 FEW: Final = 3
-"""Such reports, or connections, while somebody asks for little, who is not to wait for many others."""
+"""Such answers, or connections, while somebody asks for little, who is not to wait for many others."""
 COMPANY_LOOKS: Final = 60
 """So long after two owners met, in calls of `look`, another one is reckoned with."""
 
@@ -84,15 +84,15 @@ class Turns:
         """Say whether owners meet."""
         return self.busy < math.inf
 
-    def begin_reports(self, *, gives_way: bool) -> int:
-        """Return how many reports may be answered now. Call `end_reports` after them, in the same round.
+    def begin_reports(self, *, gives_way: bool) -> tuple[list[Waiting], int]:
+        """Return whom the reports of this round have answered, none yet, and how many they may: answers take the time.
 
-        `gives_way`: these may be reports to one who sends all it can.
+        Call `end_reports` after them, in the same round. `gives_way`: they may be reports to one who sends all it can.
         """
         self._answered = []
         if not (gives_way and self.has_company() and self.is_crowded()):
-            return REPORTS
-        return self._as_many_as(SHARED_REPORTS)
+            return self._answered, REPORTS
+        return self._answered, self._as_many_as(SHARED_ANSWERS)
 
     def end_reports(self) -> None:
         """Let the answers to these reports leave."""

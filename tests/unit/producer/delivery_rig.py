@@ -122,6 +122,14 @@ class Ticket:
         self.outcome = error.name()
 
 
+class Client:
+    """A connection that has an answer to write."""
+
+    def flush(self) -> None: ...
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+
+
 @dataclass
 class Owner:
     requests: int = 0
@@ -145,6 +153,11 @@ class Rig:
         """Have two owners meet."""
         self.turns.met(Account())
         self.turns.met(Account())
+
+    def answer(self, then: Callable[[], object] = lambda: None) -> None:
+        """Have a client's answer leave, as a report does that answers a request, and call `then` in the next round."""
+        self.turns.answer(Client())
+        asyncio.get_running_loop().call_soon(then)
 
     def make(self, config: Config) -> KafkaProducer:
         if self.makes and not self.makes.pop(0):

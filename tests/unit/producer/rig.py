@@ -157,14 +157,14 @@ _pages = cache(api_pages.pages)  # made once in a process too
 class Rig:
     """One endpoint and its clients, time standing still unless told."""
 
-    def __init__(self, limits: Limits = LIMITS, window_records: int = 10_000) -> None:
+    def __init__(self, limits: Limits = LIMITS, window_records: int = 10_000, window_bytes: int = 10_000_000) -> None:
         self.now = 100.0
         self.wall = NOW
         self.limits = limits
         self.kafka = Kafka()
         self.process = Process()
         self.tally = Tally()
-        self.window = Window(records=window_records, size=10_000_000, clock=lambda: self.now)
+        self.window = Window(records=window_records, size=window_bytes, clock=lambda: self.now)
         self.rounds: list[Callable[[], None]] = []
         self.turns = Turns(self.rounds.append)
         self.calls: list[tuple[float, Callable[[], None]]] = []

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError
 
+from eventstreams.core.apikey import ApiKey
 from eventstreams.core.keyring import KeyGrant, KeyLimits, Shard
 from eventstreams.producer.allowance import Reason
 from eventstreams.producer.answers import unavailable
@@ -18,9 +19,9 @@ LATER = LIMITS.later_seconds
 OTHER = KeyGrant(OTHER_KEY.id, OTHER_KEY.digest, "apps/other", ("orders",))
 
 
-def rig_with(limits: KeyLimits | None = None, window_records: int = 1000) -> Rig:
+def rig_with(limits: KeyLimits | None = None, window_records: int = 1000, window_bytes: int = 1_000_000) -> Rig:
     """Return a rig that knows two owners, the first with these limits."""
-    rig = Rig(window_records=window_records)
+    rig = Rig(window_records=window_records, window_bytes=window_bytes)
     rig.keys.replace(0, Shard(2, (replace(GRANT, limits=limits), OTHER)))
     return rig
 
@@ -210,6 +211,47 @@ def test_a_connection_that_is_retired_while_it_waits_is_answered_and_closed() ->
     assert wire.statuses == [429, 429]
     assert b"\r\nConnection: close\r\n" in wire.written
     assert wire.has_ended
+
+
+def begun(kind: str, key: ApiKey = KEY) -> bytes:
+    """Return a request of 900 bytes of which the last 100 are missing."""
+    if kind == "sized":
+        return post(body=b"x" * 900, key=key.reveal())[:-100]
+    return (
+        b"POST /topics/orders/records HTTP/1.1\r\nHost: es\r\nAuthorization: Bearer %b\r\n"
+        b"Content-Type: application/xml\r\nTransfer-Encoding: chunked\r\n\r\n384\r\n%b"
+    ) % (key.reveal().encode(), b"x" * 800)
+
+
+@pytest.mark.parametrize(("kind", "end"), [("sized", b"x" * 100), ("chunked", b"x" * 100 + b"\r\n0\r\n\r\n")])
+def test_who_begins_bodies_and_does_not_end_them_fills_no_memory(kind: str, end: bytes) -> None:
+    rig = rig_with(window_bytes=2000)
+    clients = [rig.connect() for _ in range(4)]
+    for connection, _ in clients:
+        connection.data_received(begun(kind))
+    other, others_wire = rig.connect()
+    other.data_received(begun(kind, OTHER_KEY) + end)
+    rig.kafka.confirm()
+
+    assert [wire.statuses for _, wire in clients] == [[], [], [503], [503]]
+    assert b"\r\nRetry-After: 1\r\n" in clients[2][1].written
+    assert clients[2][1].has_ended
+
+    clients[0][0].data_received(end)
+    clients[1][0].connection_lost(None)
+    rig.kafka.confirm()
+    assert [clients[0][1].statuses, others_wire.statuses] == [[200], [200]]
+    assert rig.window.bytes == 0
+
+
+def test_a_body_in_chunks_has_its_way_at_any_size_of_the_window() -> None:
+    rig = rig_with(window_bytes=1)
+    head = begun("chunked").partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+
+    wire = rig.talk([head, b"5\r\nhello\r\n" * 3, b"0\r\n\r\n"])
+
+    assert wire.statuses == [200]
+    assert rig.window.bytes == 0
 
 
 def test_too_much_in_flight_is_503_and_another_owner_still_has_room() -> None:

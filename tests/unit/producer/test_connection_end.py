@@ -80,6 +80,19 @@ def test_who_is_retired_in_the_middle_of_a_body_gets_its_answer() -> None:
     assert wire.has_ended
 
 
+def test_who_is_retired_with_nothing_but_an_empty_line_read_is_closed() -> None:
+    rig = Rig()
+    connection, wire = rig.connect()
+    connection.data_received(post() + b"\r")
+    rig.kafka.confirm()
+
+    rig.endpoint.is_draining = True
+    connection.retire()
+
+    assert wire.statuses == [200]
+    assert wire.has_ended
+
+
 def test_no_100_continue_follows_the_end_of_the_answers() -> None:
     rig = Rig()
     connection, wire = rig.connect()

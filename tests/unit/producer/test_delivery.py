@@ -9,9 +9,9 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from eventstreams.producer.answers import RefusalError
-from eventstreams.producer.delivery import CROWD, QUICK_MOST, THRONG, THRONG_BYTES, refusal_of
+from eventstreams.producer.delivery import CROWD, QUICK_MOST, THRONG, THRONG_BYTES
 from eventstreams.producer.lane import Seldom
-from eventstreams.producer.turns import FEW, REPORTS, SHARED_REPORTS
+from eventstreams.producer.turns import FEW, REPORTS, SHARED_ANSWERS
 from unit.producer.delivery_rig import Owner, Rig, Ticket, reached
 
 
@@ -56,7 +56,7 @@ async def test_a_bug_in_one_ticket_does_not_cost_the_others_their_report(caplog:
     [
         (False, False, REPORTS, 0),
         (False, True, REPORTS, 0),
-        (True, False, SHARED_REPORTS, 0),
+        (True, False, SHARED_ANSWERS, 0),
         (True, True, FEW, 1),
     ],
 )
@@ -71,9 +71,10 @@ async def test_a_flood_is_answered_a_few_in_each_round_and_lets_kafkas_client_ru
     def look() -> None:
         seen.append((sum(ticket.outcome is not None for ticket in tickets), rig.yields))
 
-    tickets[0].then = lambda: asyncio.get_running_loop().call_soon(look)
     for ticket in tickets:
+        ticket.then = rig.answer
         rig.send(ticket, rig.delivery._lanes[1])
+    tickets[0].then = lambda: rig.answer(look)
     if is_shared:
         rig.send(Ticket(), owner=Owner())
     rig.made[1].report()
@@ -83,8 +84,28 @@ async def test_a_flood_is_answered_a_few_in_each_round_and_lets_kafkas_client_ru
     await rig.close()
 
 
-async def test_who_asks_for_little_beside_a_crowd_is_expected_again_for_a_second() -> None:
-    rig, loop = Rig(), asyncio.get_running_loop()
+async def test_reports_that_answer_nobody_yet_take_no_time_from_others() -> None:
+    rig, tickets, seen = Rig(), [Ticket() for _ in range(3 * REPORTS)], list[int]()
+    rig.meet()
+    rig.owner.crowd = 1
+    tickets[0].then = lambda: asyncio.get_running_loop().call_soon(
+        lambda: seen.append(sum(ticket.outcome is not None for ticket in tickets))
+    )
+    for ticket in tickets:
+        rig.send(ticket, rig.delivery._lanes[1])
+    rig.send(Ticket(), owner=Owner())
+    rig.made[1].report()
+    await reached("all reports", lambda: all(ticket.outcome for ticket in tickets))
+
+    assert seen == [REPORTS]
+    await rig.close()
+
+
+async def test_who_asks_for_little_beside_a_crowd_is_expected_again_for_a_moment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("eventstreams.producer.delivery._SHARED_SECONDS", 0.05)
+    rig = Rig()
     rig.send(Ticket(), owner=Owner())
     assert not rig.turns.is_shared(), "alone"
 
@@ -92,17 +113,26 @@ async def test_who_asks_for_little_beside_a_crowd_is_expected_again_for_a_second
     assert not rig.turns.is_shared(), "the crowd itself"
     rig.send(Ticket(), owner=Owner())
     assert rig.turns.is_shared()
-    rig.made[0].report()
-    await reached("the report", lambda: not rig.turns.is_awaited())
-    assert rig.turns.is_shared(), "though nothing of it is in flight"
+    await reached("the end of the moment", lambda: not rig.turns.is_shared())
+    await rig.close()
 
-    rig.delivery._shared_until = loop.time()
+
+async def test_a_crowd_that_has_little_in_flight_for_a_moment_is_none_who_asks_for_little_beside_itself() -> None:
+    rig, loop = Rig(), asyncio.get_running_loop()
+    rig.owner.records = 50
+    rig.send(Ticket())
+    rig.owner.records, rig.owner.requests = 0, 0
+    rig.owner.crowded_until = loop.time() - 0.5
+
+    rig.send(Ticket())
+
+    assert rig.owner.crowd == 0
     assert not rig.turns.is_shared()
     await rig.close()
 
 
 async def test_reports_to_those_who_are_no_flood_are_answered_together() -> None:
-    rig, tickets, seen = Rig(), [Ticket() for _ in range(3 * SHARED_REPORTS)], list[int]()
+    rig, tickets, seen = Rig(), [Ticket() for _ in range(3 * SHARED_ANSWERS)], list[int]()
     rig.meet()
 
     tickets[0].then = lambda: asyncio.get_running_loop().call_soon(
@@ -200,7 +230,7 @@ async def test_who_have_few_each_wait_for_company_together_until_they_are_few() 
 
 
 async def test_reports_to_many_who_have_few_each_are_answered_together() -> None:
-    rig, tickets, seen = Rig(), [Ticket() for _ in range(3 * SHARED_REPORTS)], list[int]()
+    rig, tickets, seen = Rig(), [Ticket() for _ in range(3 * SHARED_ANSWERS)], list[int]()
     rig.meet()
     for _ in range(QUICK_MOST):
         rig.send(Ticket(), owner=Owner())
@@ -225,114 +255,6 @@ async def test_records_of_one_connection_stay_on_one_lane() -> None:
         lane = rig.send(Ticket(), lane)
 
     assert len(rig.made[0]) == CROWD + 4
-    await rig.close()
-
-
-async def test_what_kafka_refused_with_its_batch_is_sent_again_alone_and_so_is_what_follows() -> None:
-    rig, ticket = Rig(), Ticket()
-    rig.send(ticket)
-
-    rig.made[0].report(KafkaError.INVALID_RECORD)
-    await reached("the record alone", lambda: len(rig.made[3]) == 1)
-    assert rig.made[3].config["batch.num.messages"] == 1
-    rig.send(Ticket())
-    assert (len(rig.made[0]), len(rig.made[3])) == (0, 2)
-
-    rig.made[3].report(KafkaError.INVALID_RECORD)
-    await reached("the verdict on the record itself", lambda: ticket.outcome == "INVALID_RECORD")
-    await rig.close()
-
-
-async def test_what_is_refused_with_its_batch_at_the_end_is_still_sent_alone_and_waited_for() -> None:
-    rig, ticket = Rig(), Ticket()
-    rig.send(ticket)
-
-    closing = asyncio.create_task(rig.delivery.close(5))
-    await reached("the end of the others", lambda: all(lane.join(0) for lane in rig.delivery._lanes[1:3]))
-    rig.made[0].report(KafkaError.INVALID_RECORD)
-    await reached("the record alone", lambda: len(rig.made[3]) == 1)
-    rig.made[3].report()
-
-    assert await closing
-    assert ticket.outcome == (1, 7, 1234)
-
-
-async def test_a_connection_does_not_stay_with_the_lane_for_records_alone() -> None:
-    rig = Rig()
-    lane = rig.send(Ticket())
-    rig.delivery._alone_until["orders"] = asyncio.get_running_loop().time() + 60
-
-    assert rig.send(Ticket(), lane) is lane
-    assert rig.send(Ticket()) is None
-    assert [len(producer) for producer in rig.made] == [1, 0, 0, 2]
-    await rig.close()
-
-
-async def test_what_cannot_be_sent_again_is_refused_as_not_stored() -> None:
-    rig, ticket = Rig(), Ticket()
-    rig.send(ticket)
-    rig.made[3].raises = BufferError()
-
-    rig.made[0].report(KafkaError.MSG_SIZE_TOO_LARGE)
-
-    await reached("the outcome", lambda: ticket.outcome == "_QUEUE_FULL")
-    assert refusal_of(KafkaError(KafkaError._QUEUE_FULL)).status == 503
-    await rig.close()
-
-
-async def test_records_are_sent_together_again_when_kafka_has_refused_none_for_some_time(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    rig = Rig()
-    monkeypatch.setattr("eventstreams.producer.delivery.ALONE_SECONDS", 0.05)
-    rig.send(Ticket())
-    rig.made[0].report(KafkaError.INVALID_TIMESTAMP)
-    await reached("the record alone", lambda: len(rig.made[3]) == 1)
-
-    await reached("the end", lambda: not rig.delivery._alone_until)
-    rig.send(Ticket())
-
-    assert (len(rig.made[0]), len(rig.made[3])) == (1, 1)
-    await rig.close()
-
-
-async def test_the_records_of_one_request_go_one_way_though_the_time_alone_ends_between_them(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    rig = Rig()
-    monkeypatch.setattr("eventstreams.producer.delivery.ALONE_SECONDS", 0.0)
-    rig.delivery._keep_alone("orders")
-    begin = asyncio.get_running_loop().time()
-
-    while asyncio.get_running_loop().time() - begin < 0.02:
-        rig.send(Ticket())
-
-    assert len(rig.made[0]) == 0
-    await rig.close()
-
-
-async def test_records_stay_alone_while_kafka_refuses_some_that_were_sent_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    rig = Rig()
-    monkeypatch.setattr("eventstreams.producer.delivery.ALONE_SECONDS", 60.0)
-    rig.delivery._alone_until["orders"] = 0.0
-    ticket = Ticket()
-    rig.send(ticket)
-
-    rig.made[3].report(KafkaError.INVALID_RECORD)
-    await reached("the refusal", lambda: ticket.outcome == "INVALID_RECORD")
-
-    assert rig.delivery._alone_until["orders"] > asyncio.get_running_loop().time() + 50
-    await rig.close()
-
-
-async def test_who_floods_a_topic_whose_records_go_alone_is_a_crowd_and_who_sends_few_there_is_waited_for() -> None:
-    rig = Rig()
-    rig.delivery._keep_alone("orders")
-
-    rig.send(Ticket())
-    assert (rig.turns.is_crowded(), rig.turns.is_awaited()) == (False, True)
-    rig.send(Ticket(), owner=Owner(requests=500, records=500))
-    assert rig.turns.is_crowded()
     await rig.close()
 
 

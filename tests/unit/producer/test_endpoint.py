@@ -231,6 +231,7 @@ def test_ready_says_what_is_lacking(missing: list[str], *, draining: bool, statu
 
     assert wire.statuses == [status]
     assert answer(wire)["ready"] is (status == 200)
+    assert not rig.tally.requests, "no client's request"
 
 
 def test_alive_fails_when_a_thread_hangs() -> None:
