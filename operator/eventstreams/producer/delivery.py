@@ -39,6 +39,9 @@ CALM_SECONDS: Final = 0.02
 QUICK_MOST: Final = 24
 """Records in flight of owners who have few each, from which they are a crowd together."""
 
+LITTLE_MOST: Final = 1000
+"""Records a second of all who ask for little beside a crowd, up to which rounds are short for them."""
+
 ALONE_SECONDS: Final = 10.0
 """So long after Kafka refused a batch, or a record that was sent alone, all records of the topic are sent alone."""
 
@@ -118,7 +121,9 @@ class Delivery:
         self._lanes = [self._lane(number) for number in range(len(_LANES))]
         self._alone_until: dict[str, float] = {}  # topics of which Kafka refused a batch
         self._ready_from = self._crowded_until = self._shared_until = self._gathered_until = -math.inf
+        self._little_since, self._little, self._little_before = -math.inf, 0, 0
         turns.is_awaited = self._is_awaited
+        turns.answer_first = self._answer_first
         turns.is_crowded = lambda: loop.time() < self._crowded_until
         turns.is_shared = lambda: loop.time() < self._shared_until
 
@@ -184,6 +189,11 @@ class Delivery:
         """Say whether somebody waits for Kafka who has little in flight; many are a crowd themselves."""
         return 0 < self._lanes[0].in_flight <= CROWD or 0 < self._lanes[_ALONE].in_flight <= CROWD
 
+    def _answer_first(self) -> None:
+        """Tell what Kafka has reported to those who have little in flight."""
+        for number in (0, _ALONE):
+            self._lanes[number].begin()
+
     def _crowd(self, owner: Owner) -> int:
         """Return the lane for how many records the owner has in flight now, or had a moment ago if that was more."""
         records = owner.records
@@ -202,8 +212,17 @@ class Delivery:
             self._crowded_until = now + _CROWDED_SECONDS
             return crowd
         if now < self._crowded_until and now > owner.crowded_until + _SHARED_SECONDS:  # the crowd is another's
-            self._shared_until = now + _SHARED_SECONDS
+            self._note_little(now)
         return int(self._is_gathering(now))
+
+    def _note_little(self, now: float) -> None:
+        """Note a record of one who asks for little beside a crowd."""
+        if now >= self._little_since + 1:
+            self._little_before = self._little if now < self._little_since + 2 else 0  # in the second before
+            self._little_since, self._little = now, 0
+        self._little += 1
+        is_little = max(self._little, self._little_before) <= LITTLE_MOST
+        self._shared_until = now + _SHARED_SECONDS if is_little else now
 
     def _is_gathering(self, now: float) -> bool:
         """Say whether owners who have few in flight are a crowd together, or were one a moment ago.

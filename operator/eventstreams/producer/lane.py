@@ -184,8 +184,9 @@ class Lane:
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
-    def _begin(self) -> None:
-        if not self._has_round:
+    def begin(self) -> None:
+        """Answer the reports that are there, unless that is under way."""
+        if self._reports and not self._has_round:
             self._settle()
 
     def _settle(self) -> None:
@@ -228,7 +229,7 @@ class Lane:
             self._take_reports()
             self.polled_at = time.monotonic()
             if self._reports:
-                self._loop.call_soon_threadsafe(self._begin)
+                self._loop.call_soon_threadsafe(self.begin)
 
     def _take_reports(self) -> None:
         try:

@@ -4,10 +4,10 @@ Else the loop reads all that have news before it looks again, and whoever has on
 another's. Owners alternate, however many connections each has. While one owner is alone nobody takes turns.
 
 Beside a flood the loop never sleeps, and the request of one who asks for little waits for its rounds: half of one
-until it is read, one more between Kafka's word and its answer. So while there is such a one rounds are short, for
-which the flood pays with a quarter of its rate. Where the loop shares a core with the threads of Kafka's client, the
-kernel lets it run on for milliseconds before they may send a record: while such a one waits for Kafka, each round
-gives way to them.
+until it is read, one more between Kafka's report and its answer. So while there is such a one rounds are short, for
+which the flood pays with a fifth of its rate, and what is reported to such a one is answered first. Where the loop
+shares a core with the threads of Kafka's client, the kernel lets it run on for milliseconds before they may send a
+record: while such a one waits for Kafka, each round gives way to them.
 
 Answers to records that were reported together leave together. Each write to a socket runs the kernel's whole network
 stack, and often wakes the client up; between two of them our own code is cold. One after the other, they cost a tenth
@@ -33,7 +33,7 @@ REPORTS: Final = 128
 """Reports that are told in one round of the loop."""
 SHARED_ANSWERS: Final = 12
 """Answers to those who send all they can, in one round, while owners meet."""
-FEW: Final = 3
+FEW: Final = 4
 """Such answers, or connections, while somebody asks for little, who is not to wait for many others."""
 COMPANY_LOOKS: Final = 60
 """So long after two owners met, in calls of `look`, another one is reckoned with."""
@@ -68,6 +68,8 @@ class Turns:
         """Records in flight from which an owner's connections take turns now."""
         self.is_awaited: Callable[[], bool] = lambda: False
         """Whether somebody who has little in flight waits for Kafka; who sends records sets it."""
+        self.answer_first: Callable[[], None] = lambda: None
+        """Has those answered who have little in flight; likewise."""
         self.is_crowded: Callable[[], bool] = lambda: False
         """Whether somebody has much in flight; likewise."""
         self.is_shared: Callable[[], bool] = lambda: False
@@ -89,10 +91,10 @@ class Turns:
 
         Call `end_reports` after them, in the same round. `gives_way`: they may be reports to one who sends all it can.
         """
+        is_flood = gives_way and self.has_company() and self.is_crowded()
+        most = self._as_many_as(SHARED_ANSWERS) if is_flood else REPORTS  # others may be answered in it
         self._answered = []
-        if not (gives_way and self.has_company() and self.is_crowded()):
-            return self._answered, REPORTS
-        return self._answered, self._as_many_as(SHARED_ANSWERS)
+        return self._answered, most
 
     def end_reports(self) -> None:
         """Let the answers to these reports leave."""
@@ -149,8 +151,10 @@ class Turns:
     def _as_many_as(self, most: int) -> int:
         """Return how many connections are read, or reports answered, in this round.
 
-        Let others run on this core before, if that brings a record to Kafka, or its report back, that is awaited.
+        Before, let others run on this core, if that brings a record to Kafka, or its report back, that is awaited; and
+        answer what was reported.
         """
         if self.is_awaited():
             self._yield_core()
+            self.answer_first()
         return FEW if self.is_shared() else most

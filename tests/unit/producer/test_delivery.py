@@ -11,8 +11,9 @@ from confluent_kafka import KafkaError, KafkaException
 from eventstreams.producer.answers import RefusalError
 from eventstreams.producer.delivery import CROWD, QUICK_MOST, THRONG, THRONG_BYTES
 from eventstreams.producer.lane import Seldom
+from eventstreams.producer.record import Attributes
 from eventstreams.producer.turns import FEW, REPORTS, SHARED_ANSWERS
-from unit.producer.delivery_rig import Owner, Rig, Ticket, reached
+from unit.producer.delivery_rig import Owner, Rig, Stored, Ticket, reached
 
 
 async def test_a_report_reaches_its_ticket_in_the_loops_own_thread() -> None:
@@ -114,6 +115,38 @@ async def test_who_asks_for_little_beside_a_crowd_is_expected_again_for_a_moment
     rig.send(Ticket(), owner=Owner())
     assert rig.turns.is_shared()
     await reached("the end of the moment", lambda: not rig.turns.is_shared())
+    await rig.close()
+
+
+async def test_who_has_little_in_flight_is_answered_before_a_flood() -> None:
+    rig, ticket, asked = Rig(), Ticket(), Ticket()
+    rig.meet()
+    rig.send(asked, owner=Owner(requests=50, records=50))
+    rig.send(ticket, owner=Owner())
+    rig.delivery._lanes[0]._reports.append((ticket, Attributes(), None, Stored(b"v", 7)))
+
+    answered, most = rig.turns.begin_reports(gives_way=True)
+
+    assert ticket.outcome == (1, 7, 1234)
+    assert (answered, most, rig.yields) == ([], FEW, 1)
+    rig.turns.end_reports()
+    await rig.close()
+
+
+async def test_for_many_who_ask_for_little_rounds_are_not_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eventstreams.producer.delivery.LITTLE_MOST", 3)
+    rig = Rig()
+    rig.send(Ticket(), owner=Owner(requests=50, records=50))
+    for _ in range(4):
+        rig.send(Ticket(), owner=Owner())
+
+    assert not rig.turns.is_shared()
+    rig.delivery._little_since -= 1
+    rig.send(Ticket(), owner=Owner())
+    assert not rig.turns.is_shared(), "so soon after"
+    rig.delivery._little_since -= 2
+    rig.send(Ticket(), owner=Owner())
+    assert rig.turns.is_shared()
     await rig.close()
 
 
