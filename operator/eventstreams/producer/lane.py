@@ -187,6 +187,7 @@ class Lane:
     def begin(self) -> None:
         """Answer the reports that are there, unless that is under way."""
         if self._reports and not self._has_round:
+            self._has_round = True
             self._settle()
 
     def _settle(self) -> None:

@@ -107,6 +107,20 @@ async def test_records_stay_alone_while_kafka_refuses_some_that_were_sent_so(mon
     await rig.close()
 
 
+async def test_reports_of_records_sent_alone_are_answered_beside_a_flood(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eventstreams.producer.delivery._CROWDED_SECONDS", 60)
+    rig, ticket = Rig(), Ticket()
+    rig.meet()
+    rig.send(Ticket(), owner=Owner(requests=50, records=50))
+    rig.delivery._keep_alone("orders")
+    rig.send(ticket, owner=Owner())
+
+    rig.made[3].report()
+
+    await reached("the report", lambda: ticket.outcome)
+    await rig.close()
+
+
 async def test_who_floods_a_topic_whose_records_go_alone_is_a_crowd_and_who_sends_few_there_is_waited_for() -> None:
     rig = Rig()
     rig.delivery._keep_alone("orders")
