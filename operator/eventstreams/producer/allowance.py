@@ -69,6 +69,24 @@ class Bucket:
         self._level = min(rate, self._level)
 
 
+class Rate:
+    """How many came in this second, or in the one before if those were more."""
+
+    __slots__ = ("_before", "_count", "_since")
+
+    def __init__(self) -> None:
+        self._count = self._before = 0
+        self._since = -math.inf
+
+    def note(self, now: float) -> int:
+        """Count one more, and return how many."""
+        if now >= self._since + 1:
+            self._before = self._count if now < self._since + 2 else 0
+            self._since, self._count = now, 0
+        self._count += 1
+        return max(self._count, self._before)
+
+
 class Account:
     """What an owner's keys asked together, and what they have in flight. `is_limited`: `spend` has something to say."""
 
@@ -77,9 +95,11 @@ class Account:
         "_requests",
         "_size",
         "bytes",
+        "coming",
         "crowd",
         "crowded_until",
         "is_limited",
+        "little",
         "records",
         "requests",
     )
@@ -87,8 +107,12 @@ class Account:
     def __init__(self) -> None:
         self.requests = self.records = self.bytes = 0
         """In flight; kept by `Window`."""
+        self.coming = 0
+        """Bytes of bodies that come in; likewise."""
         self.crowd, self.crowded_until = 0, 0.0
         """How large a crowd its records are, and until when at least; kept by `Delivery`."""
+        self.little = Rate()
+        """Its records while they are few beside another's crowd; likewise."""
         self.is_limited = False
         self._requests: Bucket | None = None
         self._size: Bucket | None = None
@@ -133,7 +157,7 @@ class Accounts:
 
 
 class Intake:
-    """What one body that is coming in takes of the window: who begins bodies and does not end them fills no memory."""
+    """What is kept of one body that is coming in: who begins bodies and does not end them fills no memory."""
 
     __slots__ = ("_account", "_size", "_window")
 
@@ -142,10 +166,12 @@ class Intake:
         self._account = account
         self._size = 0
 
-    def add(self, size: int) -> None:
-        """Count so many bytes more. Raises LaterError 503."""
-        self._window.hold(self._account, size, self._size)
-        self._size += size
+    def add(self, size: int) -> bool:
+        """Count so many bytes more; False when the owner keeps too many."""
+        is_held = self._window.hold(self._account, size, self._size)
+        if is_held:
+            self._size += size
+        return is_held
 
     def end(self) -> None:
         """Count none any more."""
@@ -154,7 +180,7 @@ class Intake:
 
 
 class Window:
-    """What Kafka has not confirmed yet, of the whole process, and bodies that are coming in.
+    """What Kafka has not confirmed yet, of the whole process; and apart from that as many bytes of bodies that come in.
 
     An owner may add to it while it has less in flight than is left free: alone it gets half of the window, beside
     another one that asks for all it can a third, and there is always room for one that comes new. That is the dynamic
@@ -162,11 +188,22 @@ class Window:
     may go beyond, so that the largest body has its way at any size of the window.
     """
 
-    __slots__ = ("_before", "_clock", "_drained", "_free", "_free_bytes", "_has_waited", "_looked", "_since", "_sizes")
+    __slots__ = (
+        "_before",
+        "_clock",
+        "_drained",
+        "_free",
+        "_free_bytes",
+        "_free_coming",
+        "_has_waited",
+        "_looked",
+        "_since",
+        "_sizes",
+    )
 
     def __init__(self, *, records: int, size: int, clock: Callable[[], float]) -> None:
         self._sizes = records, size
-        self._free, self._free_bytes = records, size
+        self._free, self._free_bytes, self._free_coming = records, size, size
         self._clock = clock
         self._since = self._looked = clock()
         self._before = self._drained = 0  # between these two moments, and since the later
@@ -181,6 +218,11 @@ class Window:
     def bytes(self) -> int:
         """Bytes in flight."""
         return self._sizes[1] - self._free_bytes
+
+    @property
+    def coming(self) -> int:
+        """Bytes of bodies that come in."""
+        return self._sizes[1] - self._free_coming
 
     def take(self, account: Account, records: int, size: int) -> None:
         """Count a request whose records go to Kafka. Raises LaterError 503, having counted nothing."""
@@ -201,17 +243,29 @@ class Window:
         self._free_bytes += size
         self._drained += records
 
-    def hold(self, account: Account, size: int, held: int) -> None:
-        """Count bytes that are to come in of a body that holds `held`. Raises LaterError 503, having counted none."""
-        if account.bytes - held >= self._free_bytes + held:  # as if it were new: it has its way at any size too
-            raise self._full()
-        account.bytes += size
-        self._free_bytes -= size
+    def hold(self, account: Account, size: int, held: int) -> bool:
+        """Count bytes that come in, of a body that holds `held`; False when they are too many, and are not counted.
+
+        A body is judged anew with each piece, as if it were new then: who begins many small ones and has them grow gets
+        no more than others, and the largest has its way at any size.
+        """
+        if account.coming - held >= self._free_coming + held:
+            return False
+        account.coming += size
+        self._free_coming -= size
+        return True
 
     def let_go(self, account: Account, size: int) -> None:
         """Give back what was held."""
-        account.bytes -= size
-        self._free_bytes += size
+        account.coming -= size
+        self._free_coming += size
+
+    def too_much_comes_in(self) -> LaterError:
+        """Return the refusal of a body that was not held."""
+        if self._free_coming <= 0:
+            return LaterError(503, Reason.WINDOW, "too many bodies come in already", 1)
+        message = "too many bodies of this ServiceID come in already: send fewer at a time"
+        return LaterError(503, Reason.SHARE, message, 1)
 
     def look(self) -> None:
         """Note how fast Kafka confirms. Called about once a second."""
@@ -221,11 +275,9 @@ class Window:
 
     def _full(self) -> LaterError:
         if self._free <= 0 or self._free_bytes <= 0:
-            message = "too many records wait for Kafka, or come in, already"
+            message = "too many records wait for Kafka already"
             return LaterError(503, Reason.WINDOW, message, self._seconds())
-        message = (
-            "too many records of this ServiceID wait for Kafka, or come in, already: leave fewer unanswered at a time"
-        )
+        message = "too many records of this ServiceID wait for Kafka already: leave fewer unanswered at a time"
         return LaterError(503, Reason.SHARE, message, self._seconds())
 
     def _seconds(self) -> float:

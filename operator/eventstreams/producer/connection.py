@@ -285,11 +285,12 @@ class Connection(asyncio.Protocol):
         at = self._body.take(data, at)
         self._owes_continue = False
         if self._body.is_complete and self._head is not None:
+            value = self._body.value()
             self._move(Event.BODY_READ)
-            self._take(self._head, self._site.confirm(self._task), self._body.value())
+            self._take(self._head, self._site.confirm(self._task), value)
         return at
 
-    def _take(self, head: Head, task: Task, body: bytes) -> None:
+    def _take(self, head: Head, task: Task, body: bytes | None) -> None:
         """Hand a complete request to the site."""
         now = self._clock()
         self._head = self._task = None

@@ -19,6 +19,7 @@ from typing import Final, Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Message
 
+from eventstreams.producer.allowance import Rate
 from eventstreams.producer.answers import RefusalError, unavailable
 from eventstreams.producer.lane import Config, Lane, MakeProducer, Ticket, kafka_logger, make_producer
 from eventstreams.producer.record import Attributes
@@ -39,8 +40,8 @@ CALM_SECONDS: Final = 0.02
 QUICK_MOST: Final = 24
 """Records in flight of owners who have few each, from which they are a crowd together."""
 
-LITTLE_MOST: Final = 1000
-"""Records a second of all who ask for little beside a crowd, up to which rounds are short for them."""
+LITTLE_MOST: Final = 300
+"""Records a second of one who asks for little beside a crowd, up to which rounds are short for it."""
 
 ALONE_SECONDS: Final = 10.0
 """So long after Kafka refused a batch, or a record that was sent alone, all records of the topic are sent alone."""
@@ -80,7 +81,8 @@ _NOT_STORED: Final[Mapping[int, tuple[int, str]]] = {
 class Owner(Protocol):
     """Whose records are sent: how many are in flight, in bytes and in requests too, this one included.
 
-    `crowd` is the number of the lane that they need, until `crowded_until` at least.
+    `crowd` is the number of the lane that they need, until `crowded_until` at least. `little` counts the records while
+    they are few beside the crowd of another.
     """
 
     requests: int
@@ -88,6 +90,7 @@ class Owner(Protocol):
     bytes: int
     crowd: int
     crowded_until: float
+    little: Rate
 
 
 def refusal_of(error: KafkaError) -> RefusalError:
@@ -121,7 +124,6 @@ class Delivery:
         self._lanes = [self._lane(number) for number in range(len(_LANES))]
         self._alone_until: dict[str, float] = {}  # topics of which Kafka refused a batch
         self._ready_from = self._crowded_until = self._shared_until = self._gathered_until = -math.inf
-        self._little_since, self._little, self._little_before = -math.inf, 0, 0
         turns.is_awaited = self._is_awaited
         turns.answer_first = self._answer_first
         turns.is_crowded = lambda: loop.time() < self._crowded_until
@@ -142,7 +144,8 @@ class Delivery:
         if lane is None or lane.has_failed or lane.has_ended:
             lane = self._lanes[self._crowd(owner)]
         elif owner.crowd:  # it may send over this connection for ever
-            self._crowded_until = self._loop.time() + _CROWDED_SECONDS
+            now = self._loop.time()
+            self._crowded_until, owner.crowded_until = now + _CROWDED_SECONDS, now + CALM_SECONDS
         self._queue(lane, topic, value, beside, ticket)
         return lane
 
@@ -211,18 +214,10 @@ class Delivery:
             owner.crowded_until = now + CALM_SECONDS
             self._crowded_until = now + _CROWDED_SECONDS
             return crowd
-        if now < self._crowded_until and now > owner.crowded_until + _SHARED_SECONDS:  # the crowd is another's
-            self._note_little(now)
+        is_beside_another = now < self._crowded_until and now > owner.crowded_until + _SHARED_SECONDS
+        if is_beside_another and owner.little.note(now) <= LITTLE_MOST:
+            self._shared_until = now + _SHARED_SECONDS
         return int(self._is_gathering(now))
-
-    def _note_little(self, now: float) -> None:
-        """Note a record of one who asks for little beside a crowd."""
-        if now >= self._little_since + 1:
-            self._little_before = self._little if now < self._little_since + 2 else 0  # in the second before
-            self._little_since, self._little = now, 0
-        self._little += 1
-        is_little = max(self._little, self._little_before) <= LITTLE_MOST
-        self._shared_until = now + _SHARED_SECONDS if is_little else now
 
     def _is_gathering(self, now: float) -> bool:
         """Say whether owners who have few in flight are a crowd together, or were one a moment ago.

@@ -2,7 +2,8 @@
 
 Order: the path (404) and method (405); the key (401); its right to the topic (403); what the head says (400, 411,
 415); then, with the body: the limits of the ServiceID (429), whether the topic exists (404), whether Kafka is there
-(503), the body itself (400), and whether more may wait for Kafka (503).
+(503), the body itself (400), and whether more may wait for Kafka (503). A body that came in pieces, and was too much to
+keep, is 503 after the limits.
 A plain record is a Pending, the records that a format finds in a body are a PendingBatch.
 """
 
@@ -93,6 +94,10 @@ class Pending:
         order, client = self.order, self.exchange.client
         client.lane = sender.send(order.topic, self.body, order, self, client.lane, order.grant.account)
 
+    def drop(self) -> None:
+        """Keep nothing of the body: it is not sent."""
+        self.body = b""
+
     def stored(self, partition: int, offset: int, timestamp_ms: int) -> None:
         """Answer 200."""
         endpoint, order = self._endpoint, self.order
@@ -137,6 +142,10 @@ class PendingBatch:
             client.lane = sender.send(topic, record.value, record, ticket, client.lane, owner)
 
         Batch(self._records, self._done).send(send)
+
+    def drop(self) -> None:
+        """Keep nothing of the body: it is not sent."""
+        self.body, self._records = b"", ()
 
     def refuse(self, refusal: RefusalError) -> None:
         """Answer a refusal."""
@@ -235,12 +244,12 @@ class Endpoint(PageSite):
         self._recall.note(line, fields, head, task)
 
     @override
-    def take(self, task: Task, body: bytes, exchange: Exchange) -> None:
+    def take(self, task: Task, body: bytes | None, exchange: Exchange) -> None:
         pending: Pending | PendingBatch
         if isinstance(task, Order):
-            pending = Pending(self, exchange, task, body)
+            pending = Pending(self, exchange, task, body or b"")
         elif isinstance(task, BatchOrder):
-            pending = PendingBatch(self, exchange, task, body)
+            pending = PendingBatch(self, exchange, task, body or b"")
         else:
             super().take(task, body, exchange)
             return
@@ -249,10 +258,13 @@ class Endpoint(PageSite):
             self.turns.met(account)
         if account.is_limited:
             try:
-                account.spend(len(body), exchange.started)
+                account.spend(pending.size, exchange.started)
             except LaterError as refusal:
                 self._refuse_later(pending, refusal)
                 return
+        if body is None:
+            self._refuse_later(pending, self.window.too_much_comes_in())
+            return
         partitions = self._topics.find(task.topic)
         if partitions is not None or self._topics.is_away:
             self._send(pending, partitions)
@@ -302,7 +314,9 @@ class Endpoint(PageSite):
         The answer is what is late, so that a proxy does not take the connection for one that is free for others.
         """
         self.tally.told_later[refusal.reason] += 1
+        pending.drop()
         pending.exchange.client.pause()
+        refusal = refusal.with_traceback(None)  # its frames hold the body too
         self._call_later(self._limits.later_seconds, partial(_refuse_and_resume, pending, refusal))
 
     @override

@@ -39,8 +39,11 @@ class Site(Protocol):
         """Return how large the body may be; asked when it is larger than a record's value, or of unknown size."""
         ...
 
-    def take(self, task: Task, body: bytes, exchange: "Exchange") -> None:
-        """Do it, now or later, and call `exchange.finish` or `exchange.refuse` exactly once."""
+    def take(self, task: Task, body: bytes | None, exchange: "Exchange") -> None:
+        """Do it, now or later, and call `exchange.finish` or `exchange.refuse` exactly once.
+
+        `body` is None when it was not kept: its room said so, or its intake.
+        """
         ...
 
     def refused(self, refusal: RefusalError, task: Task) -> Answer:

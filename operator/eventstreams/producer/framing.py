@@ -185,21 +185,23 @@ class Sized:
     __slots__ = ("_missing", "_pieces", "_room")
 
     def __init__(self, length: int, room: "Room") -> None:
-        """Begin. Raises RefusalError when too much comes in already."""
-        if room.is_kept:
-            room.intake.add(length)
         self._missing = length
         self._room = room
-        self._pieces: list[bytes | bytearray] = []
+        self._pieces: list[bytes | bytearray] | None = [] if room.is_kept else None
 
     def take(self, data: bytes, start: int) -> int:
         """Take the body's bytes from `data[start:]` and return the position after them."""
         piece = data[start : start + self._missing]
         self._missing -= len(piece)
-        if len(self._pieces) > _MOST_PIECES:
-            self._pieces[-1] += piece
-        elif self._room.is_kept:
-            self._pieces.append(piece if len(self._pieces) < _MOST_PIECES else bytearray(piece))
+        pieces = self._pieces
+        if pieces is None:
+            pass
+        elif self._missing and not self._room.intake.add(len(piece)):  # what is complete is not kept here
+            self.end()
+        elif len(pieces) > _MOST_PIECES:
+            pieces[-1] += piece
+        else:
+            pieces.append(piece if len(pieces) < _MOST_PIECES else bytearray(piece))
         return start + len(piece)
 
     @property
@@ -207,25 +209,27 @@ class Sized:
         """Whether the whole body is here."""
         return self._missing == 0
 
-    def value(self) -> bytes:
-        """Return the body."""
-        return b"".join(self._pieces)
+    def value(self) -> bytes | None:
+        """Return the body, None when it was not kept."""
+        return None if self._pieces is None else b"".join(self._pieces)
 
     def end(self) -> None:
-        """Count it no longer: it is complete, or will not be."""
+        """Keep nothing of it."""
+        self._pieces = None
         self._room.intake.end()
 
 
 class Chunked:
     """Decodes a chunked body (RFC 9112 §7.1): no bare LF, bounded lines, extensions and trailers ignored."""
 
-    __slots__ = ("_body", "_checked", "_held", "_limits", "_missing", "_room", "_size", "is_complete")
+    __slots__ = ("_body", "_checked", "_counted", "_held", "_limits", "_missing", "_room", "_size", "is_complete")
 
     def __init__(self, limits: Limits, room: "Room") -> None:
         self._limits = limits
         self._room = room
         self._size = 0  # of the chunks that were announced
-        self._body = bytearray()
+        self._counted = 0
+        self._body: bytearray | None = bytearray() if room.is_kept else None
         self._held = b""
         self._checked = 0  # bytes of what was held that were looked at before
         self._missing: int | None = None  # of the current chunk with its CRLF; None before its line, 0 in the trailers
@@ -234,7 +238,7 @@ class Chunked:
     def take(self, data: bytes, start: int) -> int:
         """Take the body's bytes from `data[start:]` and return the position after them.
 
-        Raises RefusalError that closes the connection, for broken chunks, a body above the limit, and too much to keep.
+        Raises RefusalError that closes the connection, for broken chunks and for a body above the limit.
         """
         data = self._held + data[start:]
         before, at = len(self._held), 0
@@ -244,17 +248,28 @@ class Chunked:
             after = self._step(data, at)
             if after is None:
                 self._held = data[at:]
+                self._count()
                 return start + len(data) - before
             at = after
         return start + at - before
 
-    def value(self) -> bytes:
-        """Return the decoded body."""
-        return bytes(self._body)
+    def value(self) -> bytes | None:
+        """Return the decoded body, None when it was not kept."""
+        return None if self._body is None else bytes(self._body)
 
     def end(self) -> None:
-        """See Sized."""
+        """Keep nothing of it."""
+        self._body = None
+        self._held = b""
         self._room.intake.end()
+
+    def _count(self) -> None:
+        """Count what was added since the last time."""
+        if self._body is not None:
+            size, self._counted = len(self._body) - self._counted, len(self._body)
+            if size and not self._room.intake.add(size):
+                self._body = None
+                self._room.intake.end()
 
     def _step(self, data: bytes, at: int) -> int | None:
         """Read one part at `data[at:]`: a chunk's line, a piece of its data, or the trailers. None: more is needed."""
@@ -264,7 +279,7 @@ class Chunked:
             return self._trailers(data, at)
         if self._missing > len(_CRLF):
             piece = data[at : at + self._missing - len(_CRLF)]
-            if self._room.is_kept:
+            if self._body is not None:
                 self._body += piece
             self._missing -= len(piece)
             return at + len(piece) if piece else None
@@ -287,8 +302,6 @@ class Chunked:
         self._size += size
         if self._size > self._room.most:
             raise too_large(self._room)
-        if self._room.is_kept:
-            self._room.intake.add(size)
         self._missing = size + len(_CRLF) if size else 0
         return end
 
@@ -318,7 +331,7 @@ class Chunked:
 
 
 def body_of(head: Head, limits: Limits, room: "Room") -> "Body":
-    """Return what takes a head's body, or only finds its end. Raises RefusalError when too much comes in already."""
+    """Return what takes a head's body, or only finds its end."""
     return Chunked(limits, room) if head.chunked else Sized(head.length or 0, room)
 
 
@@ -326,10 +339,10 @@ Body = Sized | Chunked
 
 
 class Intake(Protocol):
-    """Counts the bytes that are announced of a body which is coming in, and is kept."""
+    """Counts the bytes that are kept of a body of which more is to come."""
 
-    def add(self, size: int) -> None:
-        """Count so many more. Raises RefusalError when there are too many already."""
+    def add(self, size: int) -> bool:
+        """Count so many more; False when too many are kept already, and this body is to be read past."""
         ...
 
     def end(self) -> None:
@@ -338,7 +351,9 @@ class Intake(Protocol):
 
 
 class _Uncounted:
-    def add(self, size: int) -> None: ...
+    def add(self, size: int) -> bool:  # noqa: ARG002  as Intake
+        return True
+
     def end(self) -> None: ...
 
 

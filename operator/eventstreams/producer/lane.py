@@ -200,8 +200,11 @@ class Lane:
             ticket, beside, error, message = reports.popleft()
             self.in_flight -= 1
             try:
-                if error is not None:
-                    self._tell_failed(ticket, beside, error, message)
+                if error is not None and error.code() in REFUSES_BATCH:
+                    most -= 1  # it is sent again, which takes time as an answer does
+                    self._refused(ticket, beside, error, message)
+                elif error is not None:
+                    ticket.failed(error)
                 elif (offset := message.offset()) is None:  # concluded, not acknowledged
                     ticket.failed(KafkaError(KafkaError._NO_OFFSET))  # noqa: SLF001  librdkafka's name
                 else:
@@ -212,12 +215,6 @@ class Lane:
         self._has_round = bool(reports)
         if reports:
             self._loop.call_soon(self._settle)
-
-    def _tell_failed(self, ticket: Ticket, beside: Attributes, error: KafkaError, message: Message) -> None:
-        if error.code() in REFUSES_BATCH:
-            self._refused(ticket, beside, error, message)
-        else:
-            ticket.failed(error)
 
     # in the lane's thread
 

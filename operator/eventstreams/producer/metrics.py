@@ -26,7 +26,7 @@ REQUEST_SECONDS: Final = Metric(
 TOLD_LATER: Final = Metric(
     "eventstreams_producer_told_later_total",
     "Requests told to come later: requests_per_second and bytes_per_second are limits of a ServiceID (429); with share "
-    "a ServiceID, with window the process has too much in flight to Kafka (503)",
+    "a ServiceID, with window the process has too much in flight to Kafka, or coming in (503)",
     ("reason",),
 )
 RECORD_BYTES: Final = Metric("eventstreams_producer_record_bytes_total", "Bytes of the values that Kafka has confirmed")

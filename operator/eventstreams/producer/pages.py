@@ -88,7 +88,7 @@ class PageSite:
         """Return how large a body may be; nobody reads it."""
         return Room(self._limits.message_bytes, is_kept=False)
 
-    def take(self, task: Task, body: bytes, exchange: Exchange) -> None:  # noqa: ARG002  pages ignore bodies
+    def take(self, task: Task, body: bytes | None, exchange: Exchange) -> None:  # noqa: ARG002  pages ignore bodies
         """Answer with the page as it is now."""
         page: Page = task()
         exchange.is_counted = page.is_counted

@@ -3,13 +3,13 @@
 import asyncio
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message
 from typing_extensions import override
 
-from eventstreams.producer.allowance import Account
+from eventstreams.producer.allowance import Account, Rate
 from eventstreams.producer.delivery import Delivery
 from eventstreams.producer.lane import Config, KafkaProducer
 from eventstreams.producer.record import Attributes
@@ -123,9 +123,11 @@ class Ticket:
 
 
 class Client:
-    """A connection that has an answer to write."""
+    """A connection that has an answer to write; `flush` is the rig's."""
 
-    def flush(self) -> None: ...
+    def __init__(self, flush: Callable[[], None]) -> None:
+        self.flush = flush
+
     def pause(self) -> None: ...
     def resume(self) -> None: ...
 
@@ -137,6 +139,7 @@ class Owner:
     bytes: int = 0
     crowd: int = 0
     crowded_until: float = 0.0
+    little: Rate = field(default_factory=Rate)
 
 
 class Rig:
@@ -144,7 +147,7 @@ class Rig:
         self.made: list[Producer] = []
         self.makes: list[bool] = []  # whether the clients asked for next can be made; any more can
         self.owner = Owner()
-        self.yields = 0
+        self.yields = self.flushes = 0
         loop = asyncio.get_running_loop()
         self.turns = Turns(loop.call_soon, self._yield_core)
         self.delivery = Delivery({"sasl.username": "a"}, loop, self.turns, self.make)
@@ -156,8 +159,11 @@ class Rig:
 
     def answer(self, then: Callable[[], object] = lambda: None) -> None:
         """Have a client's answer leave, as a report does that answers a request, and call `then` in the next round."""
-        self.turns.answer(Client())
+        self.turns.answer(Client(self._flush))
         asyncio.get_running_loop().call_soon(then)
+
+    def _flush(self) -> None:
+        self.flushes += 1
 
     def make(self, config: Config) -> KafkaProducer:
         if self.makes and not self.makes.pop(0):

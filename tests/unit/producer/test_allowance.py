@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eventstreams.core.keyring import KeyLimits
-from eventstreams.producer.allowance import LONGEST_RETRY_SECONDS, Account, Accounts, LaterError, Reason, Window
+from eventstreams.producer.allowance import LONGEST_RETRY_SECONDS, Account, Accounts, LaterError, Rate, Reason, Window
 
 
 def limited(requests: int | None = None, size: int | None = None) -> Account:
@@ -135,6 +135,12 @@ def test_limits_that_are_gone_limit_nothing() -> None:
 
     assert not account.is_limited
     assert all(passes(account, 1000, 0.0) for _ in range(100))
+
+
+def test_a_rate_is_that_of_this_second_or_of_the_one_before() -> None:
+    rate = Rate()
+
+    assert [rate.note(moment) for moment in (10.0, 10.2, 10.9, 11.1, 12.2, 12.3, 14.5)] == [1, 2, 3, 3, 1, 2, 1]
 
 
 def test_keys_of_one_owner_share_an_account_until_nobody_holds_it() -> None:

@@ -1,9 +1,10 @@
 """Who asks for more than it may, or than Kafka takes, is told to come later; others are not in its way."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import pytest
 from confluent_kafka import KafkaError
@@ -12,6 +13,7 @@ from eventstreams.core.apikey import ApiKey
 from eventstreams.core.keyring import KeyGrant, KeyLimits, Shard
 from eventstreams.producer.allowance import Reason
 from eventstreams.producer.answers import unavailable
+from eventstreams.producer.connection import Connection
 from eventstreams.producer.turns import BUSY
 from unit.producer.rig import GRANT, KEY, LIMITS, OTHER_KEY, Rig, Wire, post
 
@@ -223,35 +225,80 @@ def begun(kind: str, key: ApiKey = KEY) -> bytes:
     ) % (key.reveal().encode(), b"x" * 800)
 
 
-@pytest.mark.parametrize(("kind", "end"), [("sized", b"x" * 100), ("chunked", b"x" * 100 + b"\r\n0\r\n\r\n")])
-def test_who_begins_bodies_and_does_not_end_them_fills_no_memory(kind: str, end: bytes) -> None:
-    rig = rig_with(window_bytes=2000)
+ENDS = {"sized": b"x" * 100, "chunked": b"x" * 100 + b"\r\n0\r\n\r\n"}
+
+
+@pytest.mark.parametrize("kind", ENDS)
+def test_who_begins_bodies_and_does_not_end_them_fills_no_memory(kind: str) -> None:
+    rig, end = rig_with(window_bytes=2000), ENDS[kind]
     clients = [rig.connect() for _ in range(4)]
     for connection, _ in clients:
         connection.data_received(begun(kind))
+    assert rig.window.coming == 1600
     other, others_wire = rig.connect()
-    other.data_received(begun(kind, OTHER_KEY) + end)
+    other.data_received(begun(kind, OTHER_KEY))
+
+    for connection in (other, *(connection for connection, _ in clients)):
+        connection.data_received(end)
+        rig.kafka.confirm()
+    rig.wait(LATER)
+
+    assert others_wire.statuses == [200]
+    assert [wire.statuses for _, wire in clients] == [[200], [200], [503], [503]]
+    refused = clients[2][1]
+    assert b"\r\nRetry-After: 1\r\n" in refused.written
+    assert last_answer(refused)["error"]["topic"] == "orders"
+    assert not refused.has_ended, "it is read on"
+    assert rig.tally.told_later[Reason.SHARE] == 2
+    assert rig.window.coming == rig.window.bytes == 0
+
+
+def lost(connection: Connection) -> None:
+    connection.connection_lost(None)
+
+
+def ended(connection: Connection) -> None:
+    connection.eof_received()
+
+
+def late(connection: Connection) -> None:
+    connection.sweep(1000)
+
+
+@pytest.mark.parametrize("kind", ENDS)
+@pytest.mark.parametrize("part", [lost, ended, late])
+def test_of_a_body_that_does_not_come_nothing_is_kept(kind: str, part: Callable[[Connection], None]) -> None:
+    rig = rig_with()
+    connection, _ = rig.connect()
+    connection.data_received(begun(kind))
+    assert rig.window.coming == 800
+
+    part(connection)
+
+    assert rig.window.coming == 0
+    assert connection._body.value() is None
+
+
+@pytest.mark.parametrize("kind", ENDS)
+def test_of_a_body_that_was_taken_the_connection_keeps_nothing(kind: str) -> None:
+    rig = rig_with()
+    connection, wire = rig.connect()
+    connection.data_received(begun(kind))
+    connection.data_received(ENDS[kind])
     rig.kafka.confirm()
 
-    assert [wire.statuses for _, wire in clients] == [[], [], [503], [503]]
-    assert b"\r\nRetry-After: 1\r\n" in clients[2][1].written
-    assert clients[2][1].has_ended
-
-    clients[0][0].data_received(end)
-    clients[1][0].connection_lost(None)
-    rig.kafka.confirm()
-    assert [clients[0][1].statuses, others_wire.statuses] == [[200], [200]]
-    assert rig.window.bytes == 0
+    assert wire.statuses == [200]
+    assert connection._body.value() is None
 
 
-def test_a_body_in_chunks_has_its_way_at_any_size_of_the_window() -> None:
+def test_a_body_has_its_way_at_any_size_of_the_window() -> None:
     rig = rig_with(window_bytes=1)
     head = begun("chunked").partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
 
-    wire = rig.talk([head, b"5\r\nhello\r\n" * 3, b"0\r\n\r\n"])
+    wire = rig.talk([head, b"5\r\nhello\r\n" * 3, b"0\r\n\r\n", begun("sized"), ENDS["sized"]])
 
-    assert wire.statuses == [200]
-    assert rig.window.bytes == 0
+    assert wire.statuses == [200, 200]
+    assert rig.window.coming == 0
 
 
 def test_too_much_in_flight_is_503_and_another_owner_still_has_room() -> None:
@@ -305,3 +352,25 @@ def test_the_reasons_are_counted() -> None:
     send(rig, [post()])
 
     assert rig.tally.told_later == {Reason.SHARE: 1, Reason.REQUESTS: 1}
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        post(body=b"x" * 900),
+        post(body=b'"line"\n' * 100, key=KEY.reveal()).replace(b"text/plain", b"application/x-ndjson"),
+    ],
+)
+@pytest.mark.parametrize("limits", [KeyLimits(requests_per_second=1), None])
+def test_of_a_body_that_is_refused_late_nothing_is_kept(request_: bytes, limits: KeyLimits | None) -> None:
+    rig = rig_with(limits, window_bytes=1)
+    rig.talk([post()])
+    rig.window._free_bytes = 0
+    connection, _ = rig.connect()
+
+    connection.data_received(request_)
+
+    ((_, call),) = rig.calls
+    pending, refusal = cast("partial[None]", call).args
+    assert (pending.body, getattr(pending, "_records", ())) == (b"", ())
+    assert refusal.__traceback__ is None

@@ -123,29 +123,29 @@ async def test_who_has_little_in_flight_is_answered_before_a_flood() -> None:
     rig.meet()
     rig.send(asked, owner=Owner(requests=50, records=50))
     rig.send(ticket, owner=Owner())
+    ticket.then = rig.answer
     rig.delivery._lanes[0]._reports.append((ticket, Attributes(), None, Stored(b"v", 7)))
 
     answered, most = rig.turns.begin_reports(gives_way=True)
 
     assert ticket.outcome == (1, 7, 1234)
+    assert rig.flushes == 1
     assert (answered, most, rig.yields) == ([], FEW, 1)
     rig.turns.end_reports()
     await rig.close()
 
 
-async def test_for_many_who_ask_for_little_rounds_are_not_short(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_rounds_are_not_short_for_one_who_asks_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("eventstreams.producer.delivery.LITTLE_MOST", 3)
-    rig = Rig()
+    rig, often, seldom = Rig(), Owner(), Owner()
     rig.send(Ticket(), owner=Owner(requests=50, records=50))
     for _ in range(4):
-        rig.send(Ticket(), owner=Owner())
+        rig.send(Ticket(), owner=often)
+    rig.delivery._shared_until = 0.0
 
+    rig.send(Ticket(), owner=often)
     assert not rig.turns.is_shared()
-    rig.delivery._little_since -= 1
-    rig.send(Ticket(), owner=Owner())
-    assert not rig.turns.is_shared(), "so soon after"
-    rig.delivery._little_since -= 2
-    rig.send(Ticket(), owner=Owner())
+    rig.send(Ticket(), owner=seldom)
     assert rig.turns.is_shared()
     await rig.close()
 

@@ -11,6 +11,7 @@ from confluent_kafka import KafkaError
 
 from eventstreams.core.apikey import ApiKey
 from eventstreams.core.keyring import KeyLimits, Shard
+from eventstreams.producer.allowance import Reason
 from eventstreams.producer.answers import unavailable
 from eventstreams.producer.limits import Limits
 from unit.producer.rig import GRANT, KEY, LIMITS, OTHER_KEY, Rig, Wire
@@ -332,3 +333,18 @@ def test_the_limits_of_a_service_id_hold_on_every_route(path: str, kind: str, bo
     rig.wait(LIMITS.later_seconds)
 
     assert shaped(path, *parts(wire)) == 429
+
+
+@each_route
+def test_a_body_that_comes_in_beside_too_many_others_is_503_on_every_route(path: str, kind: str, body: bytes) -> None:
+    rig = Rig(window_bytes=1)
+    first, _ = rig.connect()
+    first.data_received(request(path, kind, body)[:-2])
+    connection, wire = rig.connect()
+    for piece in (request(path, kind, body)[:-2], body[-2:]):
+        connection.data_received(piece)
+
+    rig.wait(LIMITS.later_seconds)
+
+    assert shaped(path, *parts(wire)) == 503
+    assert rig.tally.told_later[Reason.WINDOW] == 1

@@ -83,7 +83,8 @@ class Recorder:
 
     def note(self, line: bytes, fields: bytes, head: Head, task: Head) -> None: ...
 
-    def take(self, task: Head, body: bytes, exchange: meeting.Exchange) -> None:
+    def take(self, task: Head, body: bytes | None, exchange: meeting.Exchange) -> None:
+        assert body is not None, "kept"
         self.view.requests.append(Seen(task.method, task.target, task.fields, body))
         self._waiting.append((len(self.view.requests), exchange))
         if not self._late:
