@@ -14,6 +14,8 @@ from typing_extensions import override
 
 READ_BYTES: Final = 16_384
 """The largest TLS record: OpenSSL gives no more at a time."""
+_SLICE_BYTES: Final = 18_432
+"""What is given to OpenSSL at a time: a record with what encrypts it, and a small one, as a head and its body are."""
 
 
 class Wire(Protocol):
@@ -99,8 +101,8 @@ class TLS(asyncio.Protocol):
         if self._is_deaf:
             self._carried.data_received(data)
             return
-        for at in range(0, len(data), READ_BYTES):  # the BIO keeps as much memory as it once held
-            self._incoming.write(data[at : at + READ_BYTES])
+        for at in range(0, len(data), _SLICE_BYTES):  # the BIO keeps as much memory as it once held
+            self._incoming.write(data[at : at + _SLICE_BYTES])
             if self._handshaken or self._handshake():
                 self._decrypt()
 
