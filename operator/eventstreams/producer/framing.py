@@ -247,8 +247,8 @@ class Chunked:
         while not self.is_complete:
             after = self._step(data, at)
             if after is None:
-                self._held = data[at:]
                 self._count()
+                self._held = data[at:]
                 return start + len(data) - before
             at = after
         return start + at - before
@@ -268,8 +268,7 @@ class Chunked:
         if self._body is not None:
             size, self._counted = len(self._body) - self._counted, len(self._body)
             if size and not self._room.intake.add(size):
-                self._body = None
-                self._room.intake.end()
+                self.end()
 
     def _step(self, data: bytes, at: int) -> int | None:
         """Read one part at `data[at:]`: a chunk's line, a piece of its data, or the trailers. None: more is needed."""

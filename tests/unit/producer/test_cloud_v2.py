@@ -93,15 +93,15 @@ def test_what_is_not_well_formed_is_400_and_points_at_the_field(body: object, co
 
 
 @pytest.mark.parametrize(
-    ("body", "code"),
+    ("body", "says", "code"),
     [
-        (b'{"value": ', "invalid_request"),
-        (b'{"value": "x" {"type": "text", "data": "x"}}', "invalid_field"),
-        (b'{"value": {"type": "text", "data": "x"}, "key": 1 {"type": "text", "data": "x"}}', "invalid_field"),
+        (b'{"value": ', "not JSON", "invalid_request"),
+        (b'{"value": "x" {"type": "text", "data": "x"}}', "is no object", "invalid_field"),
+        (b'{"value": {"type": "text", "data": "x"}, "key": 1 {"type": "text"}}', "is no object", "invalid_field"),
     ],
 )
-def test_what_is_not_json_is_400(body: bytes, code: str) -> None:
-    with pytest.raises(RefusalError) as refusal:
+def test_what_is_not_json_is_400(body: bytes, says: str, code: str) -> None:
+    with pytest.raises(RefusalError, match=says) as refusal:
         record(body)
 
     assert CloudV2().error(refusal.value, "f00d")["error"]["code"] == code
