@@ -27,7 +27,7 @@ class ProducerLimits(Model):
     """Longest record key, in bytes after decoding."""
     max_message_bytes: Annotated[int, Field(ge=1, le=10_485_760)] = 65536
     """Longest record value, in bytes. A managed Kafka takes it too; it restarts for that when this passes about 1 MB.
-    An external one must be told to. A pod holds each value that waits for Kafka about twice: see `resources`."""
+    An external one must be told to."""
     max_request_bytes: Annotated[int, Field(ge=1, le=33_554_432)] = 1_048_576
     """Longest body that carries records in lines or in an envelope, in bytes."""
     max_records_per_request: Annotated[int, Field(ge=1, le=10_000)] = 1000
@@ -37,8 +37,8 @@ class ProducerLimits(Model):
     in_flight_records: Annotated[int, Field(ge=1, le=1_000_000)] = 5000
     """Records that may wait for Kafka's confirmation at a time, in each pod. Beyond: 503."""
     in_flight_bytes: Annotated[int, Field(ge=1, le=1_073_741_824)] = 50_331_648
-    """The same in bytes of bodies; as many may be coming in. A pod holds each that waits about twice: a higher value
-    wants more memory in `resources`."""
+    """The same in bytes of bodies; as many may be coming in. A higher value wants twice as much more memory in
+    `resources`."""
 
 
 class ServiceType(Enum):

@@ -5,6 +5,8 @@ Exit codes: 0 stopped by a signal, 1 error, 2 bad settings.
 
 import argparse
 import asyncio
+import contextlib
+import ctypes
 import logging
 import os
 import sys
@@ -22,6 +24,9 @@ logger = logging.getLogger("eventstreams.producer")
 
 EXIT_ERROR: Final = 1
 EXIT_SETTINGS: Final = 2
+
+_M_TRIM_THRESHOLD: Final = (-1, 16 * 1024 * 1024)
+_M_MMAP_THRESHOLD: Final = (-3, 1024 * 1024)
 
 DESCRIPTION: Final = """\
 Takes records over HTTPS and stores them in Kafka: POST /topics/<topic>/records. In a pod it learns the API keys from
@@ -60,6 +65,7 @@ def start(environment: Mapping[str, str]) -> int:
         sys.stderr.write(f"eventstreams-producer: {error}\nSee eventstreams-producer --help for all settings.\n")
         return EXIT_SETTINGS
     logs.configure(settings.log_format, settings.log_level)
+    keep_heap()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve(settings))
@@ -70,6 +76,18 @@ def start(environment: Mapping[str, str]) -> int:
         logger.exception("Ended by an error of its own")
         return EXIT_ERROR
     return 0
+
+
+def keep_heap() -> None:
+    """Let the C library keep what a burst of records took, up to 16 MiB, for the next one (mallopt(3)).
+
+    glibc gives the end of its heap back when 128 KiB of it are free: of records of 64 KiB each request then had its
+    pages made anew, a fifth of its CPU. Other C libraries have no such call.
+    """
+    with contextlib.suppress(AttributeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(*_M_TRIM_THRESHOLD)
+        mallopt(*_M_MMAP_THRESHOLD)
 
 
 if __name__ == "__main__":

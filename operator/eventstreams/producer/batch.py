@@ -12,22 +12,22 @@ from eventstreams.producer.record import Record, Stored
 
 
 class Batch:
-    """Records on their way. `done` is called once, with one outcome for each record in their order."""
+    """So many records on their way. `done` is called once, with one outcome for each record in their order."""
 
-    __slots__ = ("_done", "_outcomes", "_records")
+    __slots__ = ("_count", "_done", "_outcomes")
 
-    def __init__(self, records: Sequence[Record], done: Callable[[Sequence[Outcome]], None]) -> None:
-        self._records = records
+    def __init__(self, count: int, done: Callable[[Sequence[Outcome]], None]) -> None:
+        self._count = count
         self._done = done
         self._outcomes: dict[int, Outcome] = {}
 
-    def send(self, send: Callable[[Record, Ticket], None]) -> None:
+    def send(self, records: Sequence[Record], send: Callable[[Record, Ticket], None]) -> None:
         """Give each record to `send`, and after one that it refuses by RefusalError none: that is the lot of the rest.
 
         So what is stored of a batch has no gap that sending made.
         """
         refused: RefusalError | None = None
-        for index, record in enumerate(self._records):
+        for index, record in enumerate(records):
             if refused is None:
                 try:
                     send(record, _Place(self, index))
@@ -40,7 +40,7 @@ class Batch:
         """Note what became of a record."""
         outcomes = self._outcomes
         outcomes[index] = outcome
-        if len(outcomes) == len(self._records):
+        if len(outcomes) == self._count:
             self._done([outcomes[each] for each in range(len(outcomes))])
 
 

@@ -93,9 +93,10 @@ class Pending:
         """Give the record to Kafka's client, whose report answers the request. Raises RefusalError if it takes none."""
         order, client = self.order, self.exchange.client
         client.lane = sender.send(order.topic, self.body, order, self, client.lane, order.grant.account)
+        self.drop()
 
     def drop(self) -> None:
-        """Keep nothing of the body: it is not sent."""
+        """Keep nothing of the body: Kafka's client has it, or nobody is to."""
         self.body = b""
 
     def stored(self, partition: int, offset: int, timestamp_ms: int) -> None:
@@ -119,7 +120,7 @@ class Pending:
 class PendingBatch:
     """The records of a body on their way, and the request that waits for them all; otherwise as Pending."""
 
-    __slots__ = ("_endpoint", "_records", "body", "count", "exchange", "order", "size")
+    __slots__ = ("_endpoint", "_records", "_sizes", "body", "count", "exchange", "order", "size")
 
     def __init__(self, endpoint: "Endpoint", exchange: Exchange, order: BatchOrder, body: bytes) -> None:
         self._endpoint = endpoint
@@ -127,11 +128,13 @@ class PendingBatch:
         self.order = order
         self.body = body
         self._records: Sequence[Record] = ()
+        self._sizes: Sequence[int] = ()
         self.count, self.size = 0, len(body)
 
     def check(self, limits: Limits, partitions: int) -> None:
         """Find the records in the body. Raises RefusalError for what is wrong with it."""
         self._records = self.order.format.records(self.body, self.order, Bounds(limits, partitions))
+        self._sizes = [len(one.value or b"") for one in self._records]
         self.count = len(self._records)
 
     def send(self, sender: Sender) -> None:
@@ -141,10 +144,12 @@ class PendingBatch:
         def send(record: Record, ticket: Ticket) -> None:
             client.lane = sender.send(topic, record.value, record, ticket, client.lane, owner)
 
-        Batch(self._records, self._done).send(send)
+        records = self._records
+        self.drop()
+        Batch(self.count, self._done).send(records, send)
 
     def drop(self) -> None:
-        """Keep nothing of the body: it is not sent."""
+        """Keep nothing of the body, as Pending does not."""
         self.body, self._records = b"", ()
 
     def refuse(self, refusal: RefusalError) -> None:
@@ -154,8 +159,8 @@ class PendingBatch:
     def _done(self, outcomes: Sequence[Outcome]) -> None:
         endpoint, order = self._endpoint, self.order
         endpoint.window.give(order.grant.account, self.count, self.size)
-        stored = [one for one, of in zip(self._records, outcomes, strict=True) if isinstance(of, Stored)]
-        endpoint.tally.record_bytes += sum(len(one.value or b"") for one in stored)
+        stored = [size for size, of in zip(self._sizes, outcomes, strict=True) if isinstance(of, Stored)]
+        endpoint.tally.record_bytes += sum(stored)
         endpoint.tally.records_failed += self.count - len(stored)
         try:
             body = order.format.answer(order.topic, outcomes)

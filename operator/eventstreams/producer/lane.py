@@ -255,6 +255,8 @@ class Lane:
             self._stale_topics.popleft()
 
     def _report(self, ticket: Ticket, beside: Attributes, error: KafkaError | None, message: Message) -> None:
+        if error is None:
+            message.set_value(None)  # a copy of the record, which nobody needs
         self._reports.append((ticket, beside, error, message))
 
     def _on_error(self, error: KafkaError) -> None:

@@ -64,7 +64,7 @@ class ProducerSettings(Settings):
     in_flight_records: Annotated[int, Field(ge=1, le=1_000_000)] = 5000
     """Records that may wait for Kafka's confirmation at a time. Each ServiceID may have as many as are left free."""
     in_flight_bytes: Annotated[int, Field(ge=1, le=1_073_741_824)] = 50_331_648
-    """The same in bytes of bodies. The process holds each about twice until it is confirmed."""
+    """The same in bytes of bodies; as many may be coming in."""
     request_timeout_seconds: Annotated[float, Field(ge=2, le=300)] = 10
     """Longest time from a complete request to its answer. 2 to 300."""
     drain_seconds: Annotated[float, Field(ge=0, le=600)] = 15

@@ -29,6 +29,7 @@ class Producer:
         self.silent = 0
         self.offset: int | None = 7
         self.is_purged = False
+        self.messages: list[Stored] = []  # of the reports
         self._queued: list[tuple[bytes, Callable[..., None]]] = []
         self._due: list[Callable[[], None]] = []
         self._news = threading.Event()
@@ -72,7 +73,8 @@ class Producer:
 
         def call(value: bytes, on_delivery: Callable[..., None]) -> None:
             self._queued.pop(0)
-            on_delivery(None if error is None else KafkaError(error), Stored(value, self.offset))
+            self.messages.append(Stored(value, self.offset))
+            on_delivery(None if error is None else KafkaError(error), self.messages[-1])
 
         self.tell(*(lambda one=one: call(*one) for one in self._queued))
 

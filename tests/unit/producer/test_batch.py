@@ -19,8 +19,9 @@ def test_it_is_done_once_when_the_last_is_reported_and_the_outcomes_are_in_the_o
 ) -> None:
     done: list[Sequence[Outcome]] = []
     tickets: list[Ticket] = []
-    batch = Batch([Record(value=b"%d" % number) for number in range(len(reported))], done.append)
-    batch.send(lambda _, ticket: tickets.append(ticket))
+    records = [Record(value=b"%d" % number) for number in range(len(reported))]
+    batch = Batch(len(records), done.append)
+    batch.send(records, lambda _, ticket: tickets.append(ticket))
 
     for number in reported:
         assert not done
@@ -39,7 +40,7 @@ def test_after_a_record_that_is_not_taken_none_is_sent() -> None:
             raise full
         tickets.append(ticket)
 
-    Batch([Record(value=b"a"), Record(value=b"full"), Record(value=b"b")], done.append).send(send)
+    Batch(3, done.append).send([Record(value=b"a"), Record(value=b"full"), Record(value=b"b")], send)
     tickets[0].stored(0, 7, 1)
 
     assert len(tickets) == 1
@@ -49,7 +50,8 @@ def test_after_a_record_that_is_not_taken_none_is_sent() -> None:
 def test_a_failed_delivery_is_the_outcome_of_its_record_alone() -> None:
     done: list[Sequence[Outcome]] = []
     tickets: list[Ticket] = []
-    Batch([Record(value=b"a"), Record(value=b"b")], done.append).send(lambda _, ticket: tickets.append(ticket))
+    records = [Record(value=b"a"), Record(value=b"b")]
+    Batch(len(records), done.append).send(records, lambda _, ticket: tickets.append(ticket))
 
     tickets[1].failed(KafkaError(KafkaError._MSG_TIMED_OUT))
     tickets[0].stored(0, 7, 1)

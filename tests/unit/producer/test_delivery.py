@@ -28,6 +28,17 @@ async def test_a_report_reaches_its_ticket_in_the_loops_own_thread() -> None:
     await rig.close()
 
 
+async def test_of_a_record_that_is_stored_no_copy_waits_for_its_answer() -> None:
+    rig, ticket = Rig(), Ticket()
+    rig.send(ticket)
+    rig.made[0].report()
+
+    await reached("the report", lambda: ticket.outcome)
+
+    assert [message.value() for message in rig.made[0].messages] == [None]
+    await rig.close()
+
+
 async def test_a_report_without_an_offset_is_no_proof_that_the_record_is_stored() -> None:
     rig, ticket = Rig(), Ticket()
     rig.made[0].offset = None  # seen when the right to write was withdrawn

@@ -1,5 +1,6 @@
 """What is stored and what is answered, through the real connection."""
 
+import gc
 import json
 import logging
 from typing import Any
@@ -66,6 +67,16 @@ def test_the_body_is_stored_unchanged(body: bytes) -> None:
     rig.talk([post(body=body)])
 
     assert rig.kafka.stored[0].value == body
+
+
+@pytest.mark.parametrize("content_type", [b"text/plain", b"application/x-ndjson"])
+def test_a_record_that_waits_for_kafka_is_held_by_kafkas_client_alone(content_type: bytes) -> None:
+    rig = Rig()
+    connection, _ = rig.connect()
+    connection.data_received(post(body=b'{"value": "of a kind"}').replace(b"text/plain", content_type))
+
+    (sent,) = rig.kafka.sent
+    assert [type(one) for one in gc.get_referrers(sent.value)] == [type(sent)]
 
 
 def test_partition_and_timestamp_reach_kafka() -> None:

@@ -2,19 +2,22 @@
 
 import asyncio
 import ssl
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
+from unittest.mock import create_autospec
 
 import pytest
 
-from eventstreams.producer.tls import TLS, server_context
+from eventstreams.producer.tls import TLS, Carried, server_context
 from unit.producer.certificates import Certificate, self_signed
 from unit.producer.rig import LIMITS, Rig, Wire, post
 from unit.producer.tls_client import Loop, TLSClient
 
 
-def connect(rig: Rig, certificate: Certificate) -> TLSClient:
-    return TLSClient(server_context(certificate.directory), rig.connection(), certificate)
+def connect(rig: Rig, certificate: Certificate, piece_bytes: int = 16_000) -> TLSClient:
+    context = server_context(certificate.directory)
+    return TLSClient(context, rig.connection(), certificate, piece_bytes=piece_bytes)
 
 
 def test_only_tls_1_2_and_above_and_only_http_1_1_are_offered(certificate: Certificate) -> None:
@@ -55,13 +58,44 @@ def test_plain_http_on_the_tls_port_is_closed(certificate: Certificate) -> None:
     assert wire.is_closed
 
 
-def test_broken_records_abort_and_a_late_answer_does_no_harm(certificate: Certificate) -> None:
+@pytest.mark.parametrize(
+    "broken",
+    [
+        pytest.param(b"\x17\x03\x03\x00\x20" + b"x" * 32, id="nothing that was encrypted"),
+        pytest.param(b"\x17\x03\x03\x48\x01", id="longer than a record may be"),
+        pytest.param(b"GET /", id="of no type"),
+    ],
+)
+def test_broken_records_abort_and_a_late_answer_does_no_harm(certificate: Certificate, broken: bytes) -> None:
     rig = Rig()
     client = connect(rig, certificate)
     client.send(post())
-    client.server.data_received(b"\x17\x03\x03\x00\x20" + b"x" * 32)
+    client.server.data_received(broken)
+    rig.kafka.confirm()
 
     assert client.wire.is_aborted
+
+
+@pytest.mark.parametrize("piece_bytes", [1, 2, 5, 6, 100, 262_144])
+def test_the_bytes_of_records_may_come_in_any_pieces(certificate: Certificate, piece_bytes: int) -> None:
+    rig = Rig(replace(LIMITS, message_bytes=40_000))
+    client = connect(rig, certificate, piece_bytes)
+    body = bytes(range(250)) * 160
+
+    client.send(post(body=body) + post(body=b"last"))
+    rig.kafka.confirm()
+
+    assert client.statuses == [200, 200]
+    assert [one.value for one in rig.kafka.stored] == [body, b"last"]
+
+
+def test_what_the_records_of_one_read_hold_is_passed_on_in_one_piece(certificate: Certificate) -> None:
+    carried = create_autospec(Carried, instance=True)
+    client = TLSClient(server_context(certificate.directory), carried, certificate, piece_bytes=262_144)
+
+    client.send(b"x" * 40_000)
+
+    carried.data_received.assert_called_once_with(b"x" * 40_000)
 
 
 def test_close_notify_of_the_client_ends_the_connection_after_its_answers(certificate: Certificate) -> None:

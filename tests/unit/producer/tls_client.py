@@ -32,9 +32,11 @@ class Loop:
 
 
 class TLSClient:
-    """Shakes hands with the shim and talks to what it carries."""
+    """Shakes hands with the shim and talks to what it carries, in pieces of so many bytes."""
 
-    def __init__(self, context: ssl.SSLContext, carried: Carried, certificate: Certificate) -> None:
+    def __init__(
+        self, context: ssl.SSLContext, carried: Carried, certificate: Certificate, *, piece_bytes: int = 16_000
+    ) -> None:
         self.wire, self.loop = Wire(), Loop()
         self.server = TLS(context, carried, cast("asyncio.AbstractEventLoop", self.loop), 10)
         self.server.connection_made(cast("asyncio.Transport", self.wire))
@@ -42,6 +44,7 @@ class TLSClient:
         client = ssl.create_default_context(cafile=certificate.file)
         self.tls = client.wrap_bio(self._incoming, self._outgoing, server_hostname="localhost")
         self.received = bytearray()
+        self.piece_bytes = piece_bytes
         self._shake_hands()
 
     def send(self, data: bytes) -> None:
@@ -73,7 +76,7 @@ class TLSClient:
             self._from_server()
 
     def _to_server(self) -> None:
-        while data := self._outgoing.read(16_000):
+        while data := self._outgoing.read(self.piece_bytes):
             self.server.data_received(data)
 
     def _from_server(self) -> None:
