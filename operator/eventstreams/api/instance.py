@@ -37,8 +37,7 @@ class ProducerLimits(Model):
     in_flight_records: Annotated[int, Field(ge=1, le=1_000_000)] = 5000
     """Records that may wait for Kafka's confirmation at a time, in each pod. Beyond: 503."""
     in_flight_bytes: Annotated[int, Field(ge=1, le=1_073_741_824)] = 50_331_648
-    """The same in bytes of bodies; as many may be coming in. A higher value wants twice as much more memory in
-    `resources`."""
+    """The same in bytes of bodies; as many may be coming in. A higher value wants more memory in `resources`."""
 
 
 class ServiceType(Enum):

@@ -79,9 +79,9 @@ def start(environment: Mapping[str, str]) -> int:
 
 
 def keep_heap() -> None:
-    """Let the C library keep what a burst of records took, up to 16 MiB, for the next one (mallopt(3)).
+    """Let the C library keep what a burst of records took, up to 16 MiB of each heap, for the next one (mallopt(3)).
 
-    glibc gives the end of its heap back when 128 KiB of it are free: of records of 64 KiB each request then had its
+    glibc gives the end of a heap back as soon as little of it is free: of records of 64 KiB each request then had its
     pages made anew, a fifth of its CPU. Other C libraries have no such call.
     """
     with contextlib.suppress(AttributeError):

@@ -12,12 +12,12 @@ from eventstreams.producer.record import Record, Stored
 
 
 class Batch:
-    """So many records on their way. `done` is called once, with one outcome for each record in their order."""
+    """Records on their way. `done` is called once, with one outcome for each record in their order."""
 
     __slots__ = ("_count", "_done", "_outcomes")
 
-    def __init__(self, count: int, done: Callable[[Sequence[Outcome]], None]) -> None:
-        self._count = count
+    def __init__(self, done: Callable[[Sequence[Outcome]], None]) -> None:
+        self._count = 0
         self._done = done
         self._outcomes: dict[int, Outcome] = {}
 
@@ -26,13 +26,14 @@ class Batch:
 
         So what is stored of a batch has no gap that sending made.
         """
+        self._count = len(records)
         refused: RefusalError | None = None
         for index, record in enumerate(records):
             if refused is None:
                 try:
                     send(record, _Place(self, index))
                 except RefusalError as refusal:
-                    refused = refusal
+                    refused = refusal.with_traceback(None)  # its frames hold the records
             if refused is not None:
                 self.settle(index, refused)
 

@@ -142,14 +142,15 @@ class PendingBatch:
         topic, client, owner = self.order.topic, self.exchange.client, self.order.grant.account
 
         def send(record: Record, ticket: Ticket) -> None:
-            client.lane = sender.send(topic, record.value, record, ticket, client.lane, owner)
+            value, record.value = record.value, None  # what is beside it waits for the report
+            client.lane = sender.send(topic, value, record, ticket, client.lane, owner)
 
         records = self._records
         self.drop()
-        Batch(self.count, self._done).send(records, send)
+        Batch(self._done).send(records, send)
 
     def drop(self) -> None:
-        """Keep nothing of the body, as Pending does not."""
+        """Keep nothing of the body, as in Pending."""
         self.body, self._records = b"", ()
 
     def refuse(self, refusal: RefusalError) -> None:

@@ -68,6 +68,10 @@ class Producer:
     def __len__(self) -> int:
         return len(self._queued)
 
+    @property
+    def values(self) -> list[bytes]:
+        return [value for value, _ in self._queued]
+
     def report(self, error: int | None = None) -> None:
         """Report all that is queued, as stored or as failed."""
 

@@ -89,6 +89,7 @@ class Sent:
     partition: int
     timestamp_ms: int
     ticket: Ticket
+    beside: Attributes
 
 
 @dataclass
@@ -121,7 +122,9 @@ class Kafka:
     ) -> Lane:
         if self.refusal is not None:
             raise self.refusal
-        self.sent.append(Sent(topic, value, beside.key, beside.headers, beside.partition, beside.timestamp_ms, ticket))
+        self.sent.append(
+            Sent(topic, value, beside.key, beside.headers, beside.partition, beside.timestamp_ms, ticket, beside)
+        )
         return lane  # type: ignore[return-value]  # there are no lanes here
 
     def confirm(self) -> None:

@@ -20,7 +20,7 @@ def test_it_is_done_once_when_the_last_is_reported_and_the_outcomes_are_in_the_o
     done: list[Sequence[Outcome]] = []
     tickets: list[Ticket] = []
     records = [Record(value=b"%d" % number) for number in range(len(reported))]
-    batch = Batch(len(records), done.append)
+    batch = Batch(done.append)
     batch.send(records, lambda _, ticket: tickets.append(ticket))
 
     for number in reported:
@@ -40,7 +40,7 @@ def test_after_a_record_that_is_not_taken_none_is_sent() -> None:
             raise full
         tickets.append(ticket)
 
-    Batch(3, done.append).send([Record(value=b"a"), Record(value=b"full"), Record(value=b"b")], send)
+    Batch(done.append).send([Record(value=b"a"), Record(value=b"full"), Record(value=b"b")], send)
     tickets[0].stored(0, 7, 1)
 
     assert len(tickets) == 1
@@ -51,7 +51,7 @@ def test_a_failed_delivery_is_the_outcome_of_its_record_alone() -> None:
     done: list[Sequence[Outcome]] = []
     tickets: list[Ticket] = []
     records = [Record(value=b"a"), Record(value=b"b")]
-    Batch(len(records), done.append).send(records, lambda _, ticket: tickets.append(ticket))
+    Batch(done.append).send(records, lambda _, ticket: tickets.append(ticket))
 
     tickets[1].failed(KafkaError(KafkaError._MSG_TIMED_OUT))
     tickets[0].stored(0, 7, 1)

@@ -72,6 +72,7 @@ def test_broken_records_abort_and_a_late_answer_does_no_harm(certificate: Certif
     client.send(post())
     client.server.data_received(broken)
     rig.kafka.confirm()
+    client.server.data_received(post(body=b"plain"))
 
     assert client.wire.is_aborted
 
@@ -112,7 +113,7 @@ def test_close_notify_of_the_client_ends_the_connection_after_its_answers(certif
     assert (before, client.statuses, client.wire.is_closed) == (False, [200], True)
 
 
-def test_reading_pauses_in_the_middle_of_a_record_and_nothing_is_lost(certificate: Certificate) -> None:
+def test_what_one_read_holds_beyond_the_room_waits_and_nothing_is_lost(certificate: Certificate) -> None:
     rig = Rig()
     client = connect(rig, certificate)
 
@@ -134,6 +135,34 @@ def test_a_half_closed_client_gets_its_answers_to_all_that_came_before(certifica
 
     assert client.statuses == [200] * (LIMITS.pipelined * 3)
     assert client.wire.is_closed
+
+
+def test_what_comes_after_close_notify_is_no_request_even_before_the_end_is_told(certificate: Certificate) -> None:
+    rig = Rig()
+    client = connect(rig, certificate, 262_144)
+    client.loop.is_late = True
+    client.tls.write(post() * (LIMITS.pipelined + 1))
+    with pytest.raises(ssl.SSLWantReadError):
+        client.tls.unwrap()
+    client._to_server()
+    rig.kafka.confirm()
+
+    client.server.data_received(post(body=b"plain"))
+
+    assert len(rig.kafka.stored) == LIMITS.pipelined + 1
+    assert b"plain" not in {one.value for one in (*rig.kafka.sent, *rig.kafka.stored)}
+
+
+def test_after_a_handshake_that_failed_nothing_is_a_request(certificate: Certificate) -> None:
+    rig = Rig()
+    wire, loop = Wire(), Loop()
+    shim = TLS(server_context(certificate.directory), rig.connection(), cast("asyncio.AbstractEventLoop", loop), 10)
+    shim.connection_made(cast("asyncio.Transport", wire))
+
+    shim.data_received(post())
+    shim.data_received(post())
+
+    assert not rig.kafka.sent
 
 
 def test_what_comes_after_close_notify_is_counted_and_not_kept(certificate: Certificate) -> None:

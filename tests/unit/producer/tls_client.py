@@ -17,17 +17,21 @@ class Handle:
 
 
 class Loop:
-    """As much of a loop as the shim asks for; `call_soon` happens at once, timers when told."""
+    """As much of a loop as the shim asks for; `call_soon` happens at once unless `is_late`, timers when told."""
 
     def __init__(self) -> None:
         self.late: list[Callable[[], object]] = []
+        self.is_late = False
 
     def call_later(self, _seconds: float, call: Callable[[], object], *_: Any) -> Handle:
         self.late.append(call)
         return Handle()
 
     def call_soon(self, call: Callable[[], object]) -> Handle:
-        call()
+        if self.is_late:
+            self.late.append(call)
+        else:
+            call()
         return Handle()
 
 
