@@ -138,6 +138,8 @@ class TLS(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._late.cancel()
         self._carried.connection_lost(exc)
+        self._has_ended = False
+        del self._carried  # it holds this: OpenSSL's memory would wait for Python to look for cycles
 
     # the connection's side
 

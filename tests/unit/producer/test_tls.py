@@ -1,6 +1,7 @@
 """The TLS shim."""
 
 import asyncio
+import gc
 import ssl
 from dataclasses import replace
 from pathlib import Path
@@ -36,6 +37,24 @@ def test_a_connection_counts_from_the_first_and_ends_with_its_handshake(certific
     assert len(rig.endpoint.clients) == 1
     shim.connection_lost(None)
     assert not rig.endpoint.clients
+
+
+def test_a_connection_that_is_lost_is_freed_at_once(certificate: Certificate) -> None:
+    rig = Rig()
+    gc.collect()
+    gc.disable()
+    try:
+        client = connect(rig, certificate)
+        client.send(post() * (LIMITS.pipelined + 1))
+        client.server.connection_lost(None)
+        rig.kafka.confirm()
+        rig.kafka.stored.clear()
+        client.loop.late.clear()
+        del client
+
+        assert not [one for one in gc.get_objects() if isinstance(one, TLS)]
+    finally:
+        gc.enable()
 
 
 def test_a_handshake_that_does_not_end_is_cut_off(certificate: Certificate) -> None:
