@@ -122,7 +122,7 @@ def _settle(kafka: Kafka) -> None:
 
 
 def _content(one: Sent) -> tuple[str, bytes | None, object, object, int, int]:
-    return one.topic, one.value, one.key, one.headers, one.partition, one.timestamp_ms
+    return one.topic, one.value, one.beside.key, one.beside.headers, one.beside.partition, one.beside.timestamp_ms
 
 
 def answers(written: bytes) -> Iterator[tuple[int, list[bytes], bool]]:

@@ -21,7 +21,7 @@ from eventstreams.producer.keys import Keys
 from eventstreams.producer.lane import Lane, Ticket
 from eventstreams.producer.limits import Limits
 from eventstreams.producer.metrics import Tally
-from eventstreams.producer.record import Attributes, Headers
+from eventstreams.producer.record import Attributes
 from eventstreams.producer.turns import Turns
 
 NOW = 1_795_424_000.0
@@ -84,12 +84,8 @@ def statuses(written: bytes | bytearray) -> list[int]:
 class Sent:
     topic: str
     value: bytes | None
-    key: bytes | None
-    headers: Headers | None
-    partition: int
-    timestamp_ms: int
-    ticket: Ticket
     beside: Attributes
+    ticket: Ticket
 
 
 @dataclass
@@ -122,9 +118,7 @@ class Kafka:
     ) -> Lane:
         if self.refusal is not None:
             raise self.refusal
-        self.sent.append(
-            Sent(topic, value, beside.key, beside.headers, beside.partition, beside.timestamp_ms, ticket, beside)
-        )
+        self.sent.append(Sent(topic, value, beside, ticket))
         return lane  # type: ignore[return-value]  # there are no lanes here
 
     def confirm(self) -> None:

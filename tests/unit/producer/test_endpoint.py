@@ -84,7 +84,7 @@ def test_partition_and_timestamp_reach_kafka() -> None:
 
     rig.talk([post("/topics/orders/records?partition=2&timestamp=1795424000045")])
 
-    assert [(one.partition, one.timestamp_ms) for one in rig.kafka.stored] == [(2, 1_795_424_000_045)]
+    assert [(one.beside.partition, one.beside.timestamp_ms) for one in rig.kafka.stored] == [(2, 1_795_424_000_045)]
 
 
 def test_a_partition_that_the_topic_does_not_have_is_400_and_the_message_says_which_it_has() -> None:

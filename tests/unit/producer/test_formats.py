@@ -67,7 +67,9 @@ def test_each_line_becomes_a_record_and_the_answer_comes_when_all_are_stored() -
     first.ticket.stored(1, 7, 1_795_424_000_045)
 
     head, body = parts(wire)
-    assert [(one.value, one.key, one.headers, one.partition) for one in (first, *rig.kafka.stored)] == [
+    assert [
+        (one.value, one.beside.key, one.beside.headers, one.beside.partition) for one in (first, *rig.kafka.stored)
+    ] == [
         (b'{"a": 1}', b"k", [("a", b"\0")], 1),
         (b'"b"', b"k", [("a", b"\0")], 1),
     ]
@@ -80,7 +82,7 @@ def test_an_envelope_is_answered_with_offsets_and_the_conventions_content_type()
 
     head, body = parts(rig.talk([request(KAFKA_REST, JSON_V2, ENVELOPE)]))
 
-    assert [(one.key, one.value) for one in rig.kafka.stored] == [(b'"k"', b'{"a":1}'), (None, None)]
+    assert [(one.beside.key, one.value) for one in rig.kafka.stored] == [(b'"k"', b'{"a":1}'), (None, None)]
     assert head.startswith(b"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.kafka.v2+json\r\n")
     assert [(one["partition"], one["offset"]) for one in body["offsets"]] == [(2, 0), (2, 1)]
 
@@ -286,7 +288,10 @@ def test_the_query_of_an_envelopes_request_counts_for_nothing(path: str, kind: s
     def stored(query: str) -> list[tuple[Any, ...]]:
         rig = Rig()
         rig.talk([request(path + query, kind, body)])
-        return [(one.key, one.headers, one.partition, one.timestamp_ms) for one in rig.kafka.stored]
+        return [
+            (one.beside.key, one.beside.headers, one.beside.partition, one.beside.timestamp_ms)
+            for one in rig.kafka.stored
+        ]
 
     assert stored("?key=other&headers=a:00&partition=1&timestamp=1") == stored("") != []
 

@@ -48,7 +48,7 @@ def outcome(rig: Rig, line: str, block: str) -> object:
     rig.kafka.stored.clear()
     wire = rig.talk([(line + block).encode(), b"1\r\n7\r\n0\r\n\r\n" if "chunked" in block else b"7"])
     head, _, body = bytes(wire.written).partition(b"\r\n\r\n")
-    stored = [(one.topic, one.value, one.key, one.headers) for one in rig.kafka.stored]
+    stored = [(one.topic, one.value, one.beside.key, one.beside.headers) for one in rig.kafka.stored]
     return head, body if stored else b"", stored, wire.has_ended
 
 
@@ -68,7 +68,7 @@ def test_what_was_seen_is_not_read_again(monkeypatch: pytest.MonkeyPatch) -> Non
     for target in ("/topics/orders/records", "/topics/pay-1/records?key=b"):
         assert rig.talk([post(target)]).statuses == [200]
 
-    assert [one.key for one in rig.kafka.stored] == [None, None, b"b"]
+    assert [one.beside.key for one in rig.kafka.stored] == [None, None, b"b"]
 
 
 def test_a_key_that_was_revoked_since_is_refused() -> None:
